@@ -1,0 +1,1 @@
+"""What stands between a command line and the Runner: configs, processes, early checks."""

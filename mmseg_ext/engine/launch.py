@@ -1,0 +1,52 @@
+"""torchrun for the ``tools/dist_*.sh`` scripts: checks first, one clear line when a check fails.
+
+Takes torchrun's own arguments. What it adds: the config file and the number of GPUs are checked
+before any process starts; on one machine ``--master_port=0`` picks a free port, so two jobs do
+not collide; CPU threads are shared out; an error that a worker has already explained is not buried
+under torchrun's report of it.
+"""
+
+import logging
+import os
+import socket
+import sys
+
+from torch.distributed import run as torchrun
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+from .config import check_config_path
+from .distributed import check_process_count
+from .errors import UsageError, run_command
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Checks, then runs one worker a GPU; exits with the status of the first that failed."""
+    args = torchrun.parse_args(argv)
+    config = args.training_script_args[0]
+    if not args.nproc_per_node.isdigit():
+        raise UsageError(f'the number of GPUs must be a whole number, got {args.nproc_per_node!r}')
+    processes = int(args.nproc_per_node)
+    check_config_path(config)
+    check_process_count(processes)
+    if args.master_port == 0:
+        args.master_port = _free_port()
+    os.environ.setdefault('OMP_NUM_THREADS', str(max(1, (os.cpu_count() or 1) // processes)))
+    # the workers write their own errors; the agent's copy of a traceback hides them
+    logging.getLogger('torch.distributed.elastic').setLevel(logging.CRITICAL)
+    try:
+        torchrun.run(args)
+    except ChildFailedError as error:
+        rank, failure = error.get_first_failure()
+        if failure.exitcode != 2:
+            print(f'error: process {rank} ended with status {failure.exitcode}', file=sys.stderr)
+        sys.exit(failure.exitcode if failure.exitcode > 0 else 1)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
+
+
+if __name__ == '__main__':
+    run_command(main)

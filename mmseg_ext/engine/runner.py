@@ -1,0 +1,79 @@
+"""The Runner of our configs, in force under the stock tools/train.py as well."""
+
+import copy
+import os
+
+from mmengine.config import Config
+from mmengine.dist import is_distributed, master_only
+from mmengine.model import revert_sync_batchnorm
+from mmengine.optim import OptimWrapper
+from mmengine.runner import Runner as MMEngineRunner
+from torch import nn
+
+from mmseg_ext.registry import RUNNERS
+
+from . import preflight
+from .config import complete_config
+from .distributed import init_cpu_process_group, on_cpu
+
+
+@RUNNERS.register_module()
+class Runner(MMEngineRunner):
+    """MMEngine's Runner; checks its config first, and works on machines without a GPU too.
+
+    - ``from_cfg`` completes the config (``complete_config``) and checks it (``preflight.check``)
+      before a folder is made.
+    - Without a GPU, several processes train over gloo, SyncBN becomes BN (each process normalises
+      its own samples), and AMP is left out, with a warning.
+    - An evaluation keeps its config beside its log and does not replace the training run's.
+
+    Raises:
+        UsageError: From the checks.
+    """
+
+    @classmethod
+    def from_cfg(cls, cfg: Config) -> 'Runner':
+        """Builds a Runner from a config, which is left as it was."""
+        cfg = copy.deepcopy(cfg)
+        complete_config(cfg)
+        preflight.check(cfg)
+        return super().from_cfg(cfg)
+
+    def setup_env(self, env_cfg: dict) -> None:
+        """Joins the process group, over gloo if there is no GPU."""
+        if self.distributed and on_cpu() and not is_distributed():
+            init_cpu_process_group(self.launcher)
+        super().setup_env(env_cfg)
+
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        """Wraps the network for several processes; on a CPU without device ids and SyncBN."""
+        if self.distributed and on_cpu():
+            self.logger.warning(
+                'no GPU: training on the CPU over gloo; SyncBN layers become BN, '
+                'each process normalises over its own samples'
+            )
+            model = revert_sync_batchnorm(model)
+            model_wrapper_cfg = dict(model_wrapper_cfg or {}, device_ids=None)
+            model_wrapper_cfg.setdefault(
+                'find_unused_parameters', self.cfg.get('find_unused_parameters', False)
+            )
+        return super().wrap_model(model_wrapper_cfg, model)
+
+    def build_optim_wrapper(self, optim_wrapper: OptimWrapper | dict) -> OptimWrapper:
+        """Builds the optimizer; without a GPU an ``AmpOptimWrapper`` becomes a plain one."""
+        is_config = isinstance(optim_wrapper, dict)
+        if is_config and optim_wrapper.get('type') == 'AmpOptimWrapper' and on_cpu():
+            self.logger.warning('no GPU: AMP is off, training in float32')
+            amp_only = ('loss_scale', 'dtype', 'use_fp16')
+            kept = {key: value for key, value in optim_wrapper.items() if key not in amp_only}
+            optim_wrapper = dict(kept, type='OptimWrapper')
+        return super().build_optim_wrapper(optim_wrapper)
+
+    @master_only
+    def dump_config(self) -> None:
+        """Writes the resolved config: into the run's folder, for an evaluation beside its log."""
+        if self.cfg.get('train_cfg'):
+            super().dump_config()
+        else:
+            name = os.path.basename(self.cfg.filename or 'config.py')
+            self.cfg.dump(os.path.join(self.log_dir, name))

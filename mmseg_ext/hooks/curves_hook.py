@@ -1,0 +1,27 @@
+"""Draws the run's curves."""
+
+from pathlib import Path
+
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmseg_ext.records.curves import draw_curves
+from mmseg_ext.registry import HOOKS
+
+
+@HOOKS.register_module()
+class CurvesHook(Hook):
+    """Draws loss, learning rate and validation metrics to ``curves.png`` after every validation."""
+
+    priority = 'VERY_LOW'
+
+    @master_only
+    def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
+        """Draws what has been logged so far."""
+        draw_curves(Path(runner.work_dir))
+
+    @master_only
+    def after_train(self, runner: Runner) -> None:
+        """Draws the whole run."""
+        draw_curves(Path(runner.work_dir))

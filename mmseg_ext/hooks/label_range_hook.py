@@ -1,0 +1,56 @@
+"""Stops at the first label outside the classes, before it reaches the device."""
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmseg_ext.engine.errors import UsageError
+from mmseg_ext.engine.preflight import label_range
+from mmseg_ext.registry import HOOKS
+
+
+@HOOKS.register_module()
+class LabelRangeHook(Hook):
+    """Checks every batch of labels on the CPU and names the file of one that is out of range.
+
+    On a GPU such a label would end the process with a device assertion that names nothing.
+
+    Raises:
+        UsageError: From ``before_*_iter``, with file, label and the allowed range.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def before_run(self, runner: Runner) -> None:
+        """Reads the number of classes and the ignored label from the network's config."""
+        self.limits = label_range(runner.cfg.model)
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict) -> None:
+        """Checks the labels of a training batch."""
+        self._check(data_batch)
+
+    def before_val_iter(self, runner: Runner, batch_idx: int, data_batch: dict) -> None:
+        """Checks the labels of a validation batch."""
+        self._check(data_batch)
+
+    def before_test_iter(self, runner: Runner, batch_idx: int, data_batch: dict) -> None:
+        """Checks the labels of a test batch."""
+        self._check(data_batch)
+
+    def _check(self, data_batch: dict) -> None:
+        samples = data_batch.get('data_samples') or []
+        if self.limits is None:
+            return
+        num_classes, ignore_index = self.limits
+        for sample in samples:
+            if (
+                'gt_sem_seg' not in sample
+            ):  # a TTA batch holds lists of samples, or there is no truth
+                continue
+            label = sample.gt_sem_seg.data
+            outside = label[(label >= num_classes) & (label != ignore_index)]
+            if outside.numel():
+                file = sample.get('seg_map_path') or sample.get('img_path')
+                raise UsageError(
+                    f'{file} holds label {int(outside[0])}; the network has {num_classes} classes, '
+                    f'so 0 to {num_classes - 1} and {ignore_index} (ignored) are allowed'
+                )

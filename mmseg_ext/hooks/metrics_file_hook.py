@@ -1,0 +1,61 @@
+"""Keeps every validation's values in a file."""
+
+from pathlib import Path
+
+from mmengine.dist import master_only
+from mmengine.evaluator import Evaluator
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmseg_ext.records.files import write_json
+from mmseg_ext.records.history import read_validations
+from mmseg_ext.registry import HOOKS
+
+
+@HOOKS.register_module()
+class MetricsFileHook(Hook):
+    """Writes ``metrics.json`` after every validation and ``test_metrics.json`` after a test.
+
+    ``metrics.json`` holds ``best`` and ``validations``, each with ``epoch``, ``iter``, ``metrics``
+    (percent, as printed) and ``per_class`` (shares; null for a class that never occurs). A resumed
+    run goes on with the file and replaces what it does again. Per-class values need a metric that
+    keeps them, as ``mmseg_ext.SegMetrics`` does; with others there are the means alone.
+    """
+
+    priority = 'LOW'  # after the metrics are logged, before curves are drawn from the file
+
+    @master_only
+    def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
+        """Adds this validation."""
+        work_dir = Path(runner.work_dir)
+        # by the time of a validation the epoch counter stands at the epochs done
+        entry = dict(
+            epoch=runner.epoch,
+            iter=runner.iter,
+            metrics=metrics or {},
+            per_class=_per_class(runner.val_evaluator),
+        )
+        earlier = read_validations(work_dir) if runner.iter else []
+        validations = [old for old in earlier if old['iter'] < runner.iter] + [entry]
+        scored = [done for done in validations if done['metrics'].get('mIoU') is not None]
+        best = max(scored, key=lambda done: done['metrics']['mIoU'], default=None)
+        content = dict(config=runner.cfg.filename, best=best, validations=validations)
+        write_json(work_dir / 'metrics.json', content)
+
+    @master_only
+    def after_test_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
+        """Writes the test's values, with the checkpoint they belong to."""
+        content = dict(
+            config=runner.cfg.filename,
+            checkpoint=runner.cfg.get('load_from'),
+            metrics=metrics or {},
+            per_class=_per_class(runner.test_evaluator),
+        )
+        write_json(Path(runner.log_dir) / 'test_metrics.json', content)
+
+
+def _per_class(evaluator: Evaluator) -> dict:
+    values = {}
+    for metric in evaluator.metrics:
+        values.update(getattr(metric, 'per_class', {}))
+    return values

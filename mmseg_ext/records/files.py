@@ -1,0 +1,33 @@
+"""Files of a run that are never seen half-written."""
+
+import json
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Gives a temporary path beside ``path`` that takes its place if the block ends well."""
+    part = path.with_name(f'.{os.getpid()}.{path.name}')
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Writes JSON that every reader accepts: nan, which JSON does not have, becomes null."""
+    with replacing(path) as part:
+        part.write_text(json.dumps(_without_nan(content), indent=1) + '\n')
+
+
+def _without_nan(node):
+    if isinstance(node, dict):
+        return {key: _without_nan(value) for key, value in node.items()}
+    if isinstance(node, (list, tuple)):
+        return [_without_nan(value) for value in node]
+    return None if isinstance(node, float) and not math.isfinite(node) else node
