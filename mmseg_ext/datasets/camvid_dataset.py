@@ -30,6 +30,6 @@ class CamVidDataset(BaseSegDataset):
 
     @classmethod
     def get_label_map(cls, new_classes: Sequence[str] | None = None) -> dict[int, int]:
-        """Maps the labels of the files to those of the network; void and classes left out to 255."""
+        """Maps labels of the files to those of the network; void and omitted classes to 255."""
         label_map = super().get_label_map(new_classes) or {}
         return {**label_map, 11: 255}

@@ -21,7 +21,8 @@ def check_config_path(path: str) -> None:
     """Raises ``UsageError`` with the nearest names if there is no config file at ``path``."""
     if Path(path).is_file():
         return
-    known = {config.name: config for config in Path('configs').rglob('*.py')}
+    leaves = (file for file in Path('configs').rglob('*.py') if '_base_' not in file.parts)
+    known = {leaf.name: leaf for leaf in leaves}
     nearest = difflib.get_close_matches(f'{Path(path).stem}.py', known, n=3, cutoff=0.4)
     if nearest:
         hint = 'did you mean ' + ' or '.join(str(known[name]) for name in nearest) + '?'

@@ -5,6 +5,8 @@ import subprocess
 
 import torch
 from mmengine.device import get_device
+from mmengine.dist import all_gather_object, init_dist, is_distributed
+from mmengine.utils.dl_utils import set_multi_processing
 
 from .errors import UsageError
 
@@ -35,20 +37,43 @@ def local_process_count() -> int:
     return int(os.environ.get('LOCAL_WORLD_SIZE') or _slurm('NTASKS_PER_NODE') or 1)
 
 
-def is_local_main() -> bool:
-    """Whether this is the process that speaks for its machine."""
-    return int(os.environ.get('LOCAL_RANK') or _slurm('LOCALID') or 0) == 0
-
-
-def init_cpu_process_group(launcher: str) -> None:
-    """Joins a gloo process group, on machines without a GPU; MMEngine itself insists on CUDA.
+def join_process_group(launcher: str, env_cfg: dict) -> None:
+    """Joins the job's process group as MMEngine would, over gloo on machines without a GPU.
 
     Args:
-        launcher: ``pytorch`` (torchrun's variables) or ``slurm`` (srun's).
-
-    Raises:
-        UsageError: Another launcher.
+        launcher: ``pytorch`` (torchrun's variables), ``slurm`` (srun's) or ``mpi``.
+        env_cfg: The config's ``env_cfg``.
     """
+    if is_distributed():
+        return
+    set_multi_processing(**env_cfg.get('mp_cfg', {}), distributed=True)
+    if on_cpu():
+        _init_gloo(launcher)
+    else:
+        init_dist(launcher, **env_cfg.get('dist_cfg', {}))
+
+
+def raise_together(error: UsageError | None) -> None:
+    """Raises in every process if one has an error, so that none runs ahead of a failed check.
+
+    Args:
+        error: This process's error, or None.
+    """
+    messages = all_gather_object(None if error is None else str(error))
+    first = next((message for message in messages if message), None)
+    if error is None and first:
+        error = UsageError(first)
+    if error is not None:
+        raise error
+
+
+def on_cpu() -> bool:
+    """Whether networks of this process run on the CPU."""
+    return get_device() == 'cpu'
+
+
+def _init_gloo(launcher: str) -> None:
+    # MMEngine's init_dist insists on CUDA
     if launcher == 'slurm':
         nodes = ['scontrol', 'show', 'hostnames', _slurm('NODELIST')]
         first = subprocess.run(nodes, check=True, capture_output=True, text=True).stdout.split()[0]
@@ -62,11 +87,6 @@ def init_cpu_process_group(launcher: str) -> None:
             f'--launcher {launcher} needs CUDA devices; without them use tools/dist_train.sh'
         )
     torch.distributed.init_process_group('gloo')
-
-
-def on_cpu() -> bool:
-    """Whether networks of this process run on the CPU."""
-    return get_device() == 'cpu'
 
 
 def _slurm(name: str) -> str | None:

@@ -1,5 +1,6 @@
 """The error that a user can mend."""
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -9,9 +10,18 @@ class UsageError(RuntimeError):
 
 
 def run_command(main: Callable[[], None]) -> None:
-    """Runs the body of a command line; a ``UsageError`` becomes one line and exit status 2."""
+    """Runs the body of a command line; a ``UsageError`` becomes one line and exit status 2.
+
+    Of several processes only the first of each machine writes the line.
+    """
     try:
         main()
     except UsageError as error:
-        print(f'error: {error}', file=sys.stderr)
+        if is_local_main():
+            print(f'error: {error}', file=sys.stderr)
         sys.exit(2)
+
+
+def is_local_main() -> bool:
+    """Whether this is the process that speaks for its machine."""
+    return int(os.environ.get('LOCAL_RANK') or os.environ.get('SLURM_LOCALID') or 0) == 0

@@ -11,8 +11,7 @@ from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS, TRANSFORMS
 
 from .config import find_dicts
-from .distributed import check_process_count, is_local_main, local_process_count
-from .errors import UsageError
+from .errors import UsageError, is_local_main
 from .weights import check_weights
 
 # Label files read per dataset, spread evenly; LabelRangeHook sees the rest as they are loaded.
@@ -28,19 +27,19 @@ NEEDS_OPS = {
     'PointHead': 'a head that needs none',
 }
 
-# What makes the data of each dataset class, by the folder or list that is missing.
+# The way to data that is missing, by what its path contains; the first that fits.
 PREPARE = {
-    'SegmentationClassAug': 'python tools/dataset_converters/voc_aug.py DEVKIT SBD',
-    'aug.txt': 'python tools/dataset_converters/voc_aug.py DEVKIT SBD',
-    'demo': 'python tools/dataset_converters/demo.py',
+    'SegmentationClassAug': 'run python tools/dataset_converters/voc_aug.py DEVKIT SBD',
+    'aug.txt': 'run python tools/dataset_converters/voc_aug.py DEVKIT SBD',
+    'demo': 'run python tools/dataset_converters/demo.py',
     'VOC': 'README.md, "Data", says where VOC 2012 comes from and where it goes',
-    'ade': 'README.md, "Data", says where ADEChallengeData2016 comes from and where it goes',
+    'ADEChallenge': 'README.md, "Data", says where ADE20K comes from and where it goes',
     'camvid': 'README.md, "Data", says where CamVid comes from and where it goes',
 }
 
 
 def check(cfg: Config) -> None:
-    """Checks whatever the config will use: its processes, classes, weights, data and labels.
+    """Checks whatever the config will use: its classes, weights, data and labels.
 
     A config without ``train_dataloader`` is checked for evaluation only. The checks that read files
     run in one process a machine.
@@ -48,8 +47,6 @@ def check(cfg: Config) -> None:
     Raises:
         UsageError: What is wrong first, and the way out.
     """
-    if cfg.get('launcher', 'none') != 'none':
-        check_process_count(local_process_count())
     check_ops(cfg)
     if not is_local_main():
         return
@@ -86,10 +83,12 @@ def check_data(split: str, dataset: dict, model: dict) -> None:
         UsageError: Something is missing, empty, or holds a label outside the classes.
     """
     for path, node in find_dicts(dict({f'{split}_dataloader': dict(dataset=dataset)}), 'type'):
-        if 'data_prefix' not in node and 'data_root' not in node:
+        kind = DATASETS.get(node['type'])
+        if not (isinstance(kind, type) and issubclass(kind, BaseDataset)):
             continue
         _check_paths(path, node)
-        built = DATASETS.build(dict(node, pipeline=[]))
+        # not serialised, which would fail on an empty list
+        built = DATASETS.build(dict(node, pipeline=[], serialize_data=False))
         if len(built) == 0:
             raise UsageError(f'{path} holds no image: {_describe(node)}')
         _check_labels(path, node, built, model)
@@ -126,8 +125,7 @@ def _check_paths(path: str, node: dict) -> None:
     wanted.update({f'data_prefix.{key}': root / value for key, value in prefixes.items() if value})
     for key, place in wanted.items():
         if not place.exists():
-            parts = [place.name, *reversed(place.parts)]
-            hints = (hint for part in parts for mark, hint in PREPARE.items() if mark in part)
+            hints = (hint for mark, hint in PREPARE.items() if mark in str(place))
             way_out = next(hints, 'check the path')
             raise UsageError(f'{path}.{key}: there is no {place}; {way_out}')
 

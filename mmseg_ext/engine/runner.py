@@ -4,7 +4,7 @@ import copy
 import os
 
 from mmengine.config import Config
-from mmengine.dist import is_distributed, master_only
+from mmengine.dist import master_only
 from mmengine.model import revert_sync_batchnorm
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner as MMEngineRunner
@@ -14,7 +14,14 @@ from mmseg_ext.registry import RUNNERS
 
 from . import preflight
 from .config import complete_config
-from .distributed import init_cpu_process_group, on_cpu
+from .distributed import (
+    check_process_count,
+    join_process_group,
+    local_process_count,
+    on_cpu,
+    raise_together,
+)
+from .errors import UsageError
 
 
 @RUNNERS.register_module()
@@ -35,21 +42,24 @@ class Runner(MMEngineRunner):
     def from_cfg(cls, cfg: Config) -> 'Runner':
         """Builds a Runner from a config, which is left as it was."""
         cfg = copy.deepcopy(cfg)
-        complete_config(cfg)
-        preflight.check(cfg)
+        launcher = cfg.get('launcher', 'none')
+        if launcher != 'none':
+            check_process_count(local_process_count())
+            join_process_group(launcher, cfg.get('env_cfg', {}))
+        error = None
+        try:
+            complete_config(cfg)
+            preflight.check(cfg)
+        except UsageError as found:
+            error = found
+        raise_together(error)
         return super().from_cfg(cfg)
-
-    def setup_env(self, env_cfg: dict) -> None:
-        """Joins the process group, over gloo if there is no GPU."""
-        if self.distributed and on_cpu() and not is_distributed():
-            init_cpu_process_group(self.launcher)
-        super().setup_env(env_cfg)
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Wraps the network for several processes; on a CPU without device ids and SyncBN."""
         if self.distributed and on_cpu():
             self.logger.warning(
-                'no GPU: training on the CPU over gloo; SyncBN layers become BN, '
+                'no GPU: running on the CPU over gloo; SyncBN layers become BN, '
                 'each process normalises over its own samples'
             )
             model = revert_sync_batchnorm(model)
@@ -58,6 +68,12 @@ class Runner(MMEngineRunner):
                 'find_unused_parameters', self.cfg.get('find_unused_parameters', False)
             )
         return super().wrap_model(model_wrapper_cfg, model)
+
+    def register_default_hooks(self, hooks: dict | None = None) -> None:
+        """Registers the config's default hooks; on CPUs one that keeps BN's statistics equal."""
+        super().register_default_hooks(hooks)
+        if self.distributed and on_cpu():
+            self.register_hook(dict(type='mmseg_ext.SyncStatisticsHook'))
 
     def build_optim_wrapper(self, optim_wrapper: OptimWrapper | dict) -> OptimWrapper:
         """Builds the optimizer; without a GPU an ``AmpOptimWrapper`` becomes a plain one."""

@@ -5,6 +5,7 @@ from .label_range_hook import LabelRangeHook
 from .metrics_file_hook import MetricsFileHook
 from .run_summary_hook import RunSummaryHook
 from .show_dir_hook import ShowDirHook
+from .sync_statistics_hook import SyncStatisticsHook
 from .val_sheet_hook import ValSheetHook
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     'MetricsFileHook',
     'RunSummaryHook',
     'ShowDirHook',
+    'SyncStatisticsHook',
     'ValSheetHook',
 ]

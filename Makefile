@@ -1,0 +1,40 @@
+# make demo    set up, make the demo data, train and evaluate on it (minutes, no GPU needed)
+# make test    set up and run the test suite
+# make lint    check style and formatting
+# make format  mend what lint finds, where that is mechanical
+# make bench   the checks that train for minutes
+# make doctor  what is installed, what this machine can do, what is missing
+# PYTHON=python3.12 chooses the Python of .venv; EXTRAS=dev,gpu adds torchvision.
+PYTHON ?= python3
+EXTRAS ?= dev
+BIN := .venv/bin
+DEMO := configs/segformer/segformer_mit-b0_1xb16-30e_demo-96x96.py
+
+.PHONY: help setup demo test lint format bench doctor
+help:
+	@sed -n 's/^# \(.*\)/\1/p' Makefile
+
+setup:
+	@$(PYTHON) tools/setup_env.py --extras $(EXTRAS)
+
+demo: setup
+	$(BIN)/python tools/dataset_converters/demo.py data/demo
+	$(BIN)/python tools/train.py $(DEMO)
+	$(BIN)/python tools/analysis_tools/colour_baseline.py $(DEMO) --run work_dirs/$(basename $(notdir $(DEMO)))
+
+test: setup
+	$(BIN)/python -m pytest -m "not slow"
+
+bench: setup
+	$(BIN)/python -m pytest -m slow -s
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+doctor: setup
+	$(BIN)/python tools/doctor.py

@@ -1,0 +1,99 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmseg_ext.prepare.demo import write_demo
+
+ROOT = Path(__file__).parents[1]
+
+# two cores run two processes: more threads would only wait for each other
+os.environ['OMP_NUM_THREADS'] = '1'
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope='session')
+def demo_root(tmp_path_factory):
+    """A small demo tree: VOCdevkit/VOC2012 and benchmark_RELEASE."""
+    out = tmp_path_factory.mktemp('demo') / 'tree'
+    write_demo(out, num_train=40, num_aug=8, num_val=20)
+    return out
+
+
+@pytest.fixture(scope='session')
+def voc_root(demo_root):
+    return demo_root / 'VOCdevkit/VOC2012'
+
+
+@pytest.fixture(scope='session')
+def tiny_config(tmp_path_factory, voc_root):
+    """A leaf over the real pieces that trains in seconds: 5 iterations an epoch, 2 epochs."""
+    return write_tiny_config(tmp_path_factory.mktemp('config') / 'tiny.py', voc_root)
+
+
+def write_tiny_config(path, voc_root, extra=''):
+    base = ROOT / 'configs/_base_'
+    path.write_text(f"""
+_base_ = ['{base}/models/segformer_mit-b0.py', '{base}/datasets/pascal_voc12.py',
+          '{base}/schedules/schedule_24e_adamw.py', '{base}/default_runtime.py']
+data_root = '{voc_root}'
+model = dict(
+    data_preprocessor=dict(size=(32, 32)),
+    backbone=dict(embed_dims=16, num_layers=[1, 1, 1, 1], num_heads=[1, 1, 2, 2],
+                  drop_path_rate=0.0),
+    decode_head=dict(in_channels=[16, 16, 32, 32], channels=16, num_classes=21))
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations'),
+    dict(type='RandomCrop', crop_size=(32, 32)),
+    dict(type='PackSegInputs'),
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
+train_dataloader = dict(
+    batch_size=8, num_workers=0, persistent_workers=False,
+    sampler=dict(_delete_=True, type='DefaultSampler', shuffle=True),
+    dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(
+    num_workers=0, persistent_workers=False, dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader
+img_ratios = [0.75, 1.0]
+tta_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='TestTimeAug', transforms=[
+        [dict(type='Resize', scale_factor=r, keep_ratio=True) for r in img_ratios],
+        [dict(type='LoadAnnotations')], [dict(type='PackSegInputs')]])]
+train_cfg = dict(max_epochs=2, val_interval=1)
+default_hooks = dict(logger=dict(type='LoggerHook', interval=2))
+randomness = dict(seed=0)
+{extra}""")
+    return path
+
+
+@pytest.fixture
+def tiny(tiny_config):
+    """The tiny config, loaded."""
+    return Config.fromfile(tiny_config)
+
+
+@pytest.fixture
+def run():
+    """Runs a command from the root of the repository; returns status, stdout, stderr."""
+
+    def run(*command, check=True, **env):
+        done = subprocess.run(
+            [str(word) for word in command],
+            cwd=ROOT,
+            env=dict(os.environ, PYTHON=sys.executable, **env),
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        return done
+
+    return run

@@ -1,0 +1,127 @@
+import importlib.util
+import shutil
+
+import numpy as np
+import pytest
+from mmengine.config import ConfigDict
+from PIL import Image
+
+from mmseg_ext.engine import preflight
+from mmseg_ext.engine.config import complete_config
+from mmseg_ext.engine.errors import UsageError
+
+
+@pytest.fixture
+def cfg(tiny):
+    complete_config(tiny)
+    return tiny
+
+
+@pytest.fixture
+def own_voc(cfg, voc_root, tmp_path):
+    """A copy of the data that a test may spoil, which the config uses."""
+    root = tmp_path / 'VOC2012'
+    shutil.copytree(voc_root, root)
+    for split in ('train', 'val', 'test'):
+        cfg[f'{split}_dataloader'].dataset.data_root = str(root)
+    return root
+
+
+def spoil(voc, split, value):
+    name = (voc / f'ImageSets/Segmentation/{split}.txt').read_text().split()[-1]
+    file = voc / f'SegmentationClass/{name}.png'
+    label = np.array(Image.open(file))
+    label[3, 4] = value
+    Image.fromarray(label).save(file)
+    return file
+
+
+def test_a_sound_config_passes(cfg):
+    preflight.check(cfg)
+
+
+def test_missing_data_names_the_place_and_the_way_out(cfg):
+    cfg.train_dataloader.dataset.data_root = 'data/VOCdevkit/VOC2012-gone'
+    with pytest.raises(UsageError, match=r'train_dataloader.*no data/VOCdevkit.*README'):
+        preflight.check(cfg)
+
+
+def test_missing_demo_data_names_the_command(cfg):
+    cfg.train_dataloader.dataset.data_root = 'data/demo-gone/VOCdevkit/VOC2012'
+    with pytest.raises(UsageError, match=r'python tools/dataset_converters/demo\.py'):
+        preflight.check(cfg)
+
+
+def test_missing_sbd_names_the_converter(cfg, voc_root):
+    aug = dict(cfg.train_dataloader.dataset, ann_file='ImageSets/Segmentation/aug.txt')
+    cfg.train_dataloader.dataset = ConfigDict(type='ConcatDataset', datasets=[aug])
+    with pytest.raises(UsageError, match=r'datasets\[0\]\.ann_file.*voc_aug\.py DEVKIT SBD'):
+        preflight.check(cfg)
+
+
+def test_an_image_that_is_listed_but_not_there_is_named(cfg, own_voc):
+    name = (own_voc / 'ImageSets/Segmentation/train.txt').read_text().split()[0]
+    (own_voc / f'JPEGImages/{name}.jpg').unlink()
+    with pytest.raises(UsageError, match=rf'names .*{name}\.jpg, which does not exist'):
+        preflight.check(cfg)
+
+
+def test_an_empty_list_is_named(cfg, own_voc):
+    (own_voc / 'ImageSets/Segmentation/train.txt').write_text('')
+    with pytest.raises(UsageError, match=r'train_dataloader\.dataset holds no image'):
+        preflight.check(cfg)
+
+
+@pytest.mark.parametrize('split', ['train', 'val'])
+@pytest.mark.parametrize('value', [21, 254])
+def test_a_label_outside_the_classes_names_file_and_value(cfg, own_voc, split, value):
+    file = spoil(own_voc, split, value)
+    with pytest.raises(UsageError, match=rf'{file} holds label {value}; .* 21 classes'):
+        preflight.check(cfg)
+
+
+def test_ignored_labels_and_the_last_class_pass(cfg, own_voc):
+    spoil(own_voc, 'train', 255)
+    spoil(own_voc, 'val', 20)
+    preflight.check(cfg)
+
+
+def test_labels_are_checked_as_the_pipeline_loads_them(cfg, own_voc):
+    """reduce_zero_label turns 21 into 20, which 21 classes allow."""
+    spoil(own_voc, 'train', 21)
+    for split in ('train', 'val', 'test'):
+        cfg[f'{split}_dataloader'].dataset.reduce_zero_label = True
+    preflight.check(cfg)
+
+
+def test_another_process_of_the_machine_leaves_the_files_to_the_first(cfg, monkeypatch):
+    cfg.train_dataloader.dataset.data_root = 'gone'
+    monkeypatch.setenv('LOCAL_RANK', '1')
+    preflight.check(cfg)
+
+
+@pytest.mark.parametrize('name', ['FocalLoss', 'mmseg.FocalLoss'])
+def test_stock_focal_loss_without_compiled_ops_is_refused(cfg, monkeypatch, name):
+    cfg.model.decode_head.loss_decode = [ConfigDict(type='CrossEntropyLoss'), ConfigDict(type=name)]
+    monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
+    with pytest.raises(UsageError, match=r'decode_head\.loss_decode\[1\]: stock FocalLoss needs'):
+        preflight.check(cfg)
+
+
+def test_with_compiled_ops_it_is_not(cfg, monkeypatch):
+    cfg.model.decode_head.loss_decode = ConfigDict(type='FocalLoss')
+    monkeypatch.setattr(importlib.util, 'find_spec', lambda name: object())
+    preflight.check_ops(cfg)
+
+
+@pytest.mark.parametrize(
+    'model, expected',
+    [
+        (dict(decode_head=dict(num_classes=21)), (21, 255)),
+        (dict(decode_head=[dict(num_classes=5), dict(num_classes=6, ignore_index=0)]), (6, 0)),
+        (dict(module=dict(decode_head=dict(num_classes=3))), (3, 255)),
+        (dict(type='SomethingElse'), None),
+    ],
+)
+def test_label_range(model, expected):
+    assert preflight.label_range(model) == expected
