@@ -26,9 +26,9 @@ CLASHES = {
     'mmcv-lite': 'onedl-mmcv',
     'mmsegmentation': 'onedl-mmsegmentation',
 }
-NO_NETWORK = re.compile(
-    'NewConnectionError|ConnectTimeout|Connection refused|name resolution|Name or service|'
-    'Network is unreachable|ProxyError|SSLError',
+NO_INDEX = re.compile(
+    r'NewConnectionError|ConnectTimeout|Connection refused|name resolution|Name or service|'
+    r'Network is unreachable|ProxyError|SSLError|requirement .* \(from versions: none\)',
     re.IGNORECASE,
 )
 
@@ -99,12 +99,13 @@ def install(extras):
     if pip.wait() != 0:
         with open(LOG) as log:
             text = log.read()
-        if NO_NETWORK.search(text):
+        reason = NO_INDEX.search(text)
+        if reason:
             stop(
                 'pip reaches no package index (%s); check the network, or name a mirror with '
-                'PIP_INDEX_URL' % NO_NETWORK.search(text).group()
+                'PIP_INDEX_URL; the log is .venv-install.log' % reason.group()
             )
-        errors = [line for line in text.splitlines() if line.startswith('ERROR')]
+        errors = [line.strip() for line in text.splitlines() if 'error:' in line.lower()]
         stop('%s; the log is .venv-install.log' % (errors or ['pip failed'])[0])
 
 

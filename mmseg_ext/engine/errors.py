@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Callable
 
 
@@ -14,6 +15,8 @@ def run_command(main: Callable[[], None]) -> None:
 
     Of several processes only the first of each machine writes the line.
     """
+    # mmcv without compiled ops advises a reinstall that would break the install
+    warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
     try:
         main()
     except UsageError as error:

@@ -1,5 +1,6 @@
 """Each mistake gives one clear line on stderr, status 2, and leaves nothing behind."""
 
+import re
 import sys
 from importlib.util import find_spec
 
@@ -48,6 +49,19 @@ def test_no_data_for_several_processes_is_said_once(fails, tiny_config):
     option = 'data_root=data/VOCdevkit-gone/VOC2012'
     line = fails('tools/dist_train.sh', tiny_config, 2, '--cfg-options', option)
     assert 'there is no data/VOCdevkit-gone' in line
+
+
+def test_a_label_outside_the_classes(fails, tiny_config):
+    # the demo's labels go up to 20
+    line = fails(*TRAIN, tiny_config, '--cfg-options', 'model.decode_head.num_classes=20')
+    assert re.search(r'SegmentationClass/\S+\.png holds label 20; the network has 20 classes', line)
+
+
+@pytest.mark.skipif(bool(find_spec('torchvision')), reason='this machine has torchvision')
+def test_torchvision_weights_without_torchvision(fails, tiny_config):
+    option = 'model.pretrained=torchvision://resnet50'
+    line = fails(*TRAIN, tiny_config, '--cfg-options', option)
+    assert 'model.pretrained=torchvision://resnet50 needs torchvision' in line
 
 
 def test_no_checkpoint(fails, tiny_config, tmp_path):

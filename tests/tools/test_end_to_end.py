@@ -115,8 +115,10 @@ def test_two_nodes_of_one_process_equal_two_processes(trained, tiny_config, tmp_
 def test_testing_gives_the_values_of_the_validation(trained, tiny_config, run, tmp_path):
     work_dir = shutil.copytree(trained[0], tmp_path / 'two')
     dumped = (work_dir / 'tiny.py').read_text()
-    run(sys.executable, 'tools/test.py', tiny_config, work_dir / 'epoch_2.pth',
-        '--work-dir', work_dir, '--out', tmp_path / 'masks', '--show-dir', tmp_path / 'shown')  # fmt: skip
+    run(
+        sys.executable, 'tools/test.py', tiny_config, work_dir / 'epoch_2.pth',
+        '--work-dir', work_dir, '--out', tmp_path / 'masks', '--show-dir', tmp_path / 'shown',
+    )  # fmt: skip
     values, last = read_test(work_dir), validations(work_dir)[-1]
     assert values['metrics'] == last['metrics'] and values['per_class'] == last['per_class']
     assert values['checkpoint'].endswith('epoch_2.pth')

@@ -1,4 +1,4 @@
-"""The unmodified tools of the installed mmsegmentation run our configs, and training is the same."""
+"""The unmodified tools of the installed mmsegmentation run our configs and train the same."""
 
 import json
 import sys
@@ -33,8 +33,8 @@ def test_stock_train_and_test_run_our_configs_and_train_as_plain_mmsegmentation_
     text = (stock / 'tiny.py').read_text()
     lines = [line for line in text.splitlines() if not line.startswith('runner_type')]
     plain_config.write_text(
-        '\n'.join(lines).replace('mmseg_ext.SegMetrics', 'IoUMetric')
-        + "\ndefault_hooks = {k: v for k, v in default_hooks.items() if 'mmseg_ext' not in v['type']}"
+        '\n'.join(lines).replace('mmseg_ext.SegMetrics', 'IoUMetric') + '\ndefault_hooks = {\n'
+        "    name: hook for name, hook in default_hooks.items() if 'mmseg_ext' not in hook['type']}"
     )
     run(sys.executable, STOCK / 'train.py', plain_config, '--work-dir', plain)
     assert 'mmseg_ext' not in (plain / 'plain.py').read_text()
