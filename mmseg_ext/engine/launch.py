@@ -2,16 +2,18 @@
 
 Takes torchrun's own arguments. What it adds: the config file and the number of GPUs are checked
 before any process starts; on one machine ``--master_port=0`` picks a free port, so two jobs do
-not collide; CPU threads are shared out; an error that a worker has already explained is not buried
-under torchrun's report of it.
+not collide; CPU threads are shared out; ``nohup`` holds; an error that a worker has already
+explained is not buried under torchrun's report of it.
 """
 
 import logging
 import os
+import signal
 import socket
 import sys
 
 from torch.distributed import run as torchrun
+from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
 from .config import check_config_path
@@ -31,10 +33,17 @@ def main(argv: list[str] | None = None) -> None:
     if args.master_port == 0:
         args.master_port = _free_port()
     os.environ.setdefault('OMP_NUM_THREADS', str(max(1, (os.cpu_count() or 1) // processes)))
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        # under nohup; torchrun would take the signal back and end the run with its terminal
+        handled = args.signals_to_handle.split(',')
+        args.signals_to_handle = ','.join(name for name in handled if name != 'SIGHUP')
     # the workers write their own errors; the agent's copy of a traceback hides them
     logging.getLogger('torch.distributed.elastic').setLevel(logging.CRITICAL)
     try:
         torchrun.run(args)
+    except SignalException as error:
+        print(f'ended by {error.sigval.name}; --resume goes on from the newest checkpoint')
+        sys.exit(128 + error.sigval)
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         if failure.exitcode != 2:
