@@ -8,7 +8,9 @@
 PYTHON ?= python3
 EXTRAS ?= dev
 BIN := .venv/bin
-DEMO := configs/segformer/segformer_mit-b0_1xb16-30e_demo-96x96.py
+# idle CPU threads sleep; spinning, they slow a busy machine's steps several times
+export OMP_WAIT_POLICY ?= passive
+DEMO := configs/segformer/segformer_mit-b0_1xb16-8e_demo-64x64.py
 
 .PHONY: help setup demo test lint format bench doctor
 help:

@@ -33,6 +33,8 @@ def main(argv: list[str] | None = None) -> None:
     if args.master_port == 0:
         args.master_port = _free_port()
     os.environ.setdefault('OMP_NUM_THREADS', str(max(1, (os.cpu_count() or 1) // processes)))
+    # idle threads sleep; spinning, they would take the cores from the other processes
+    os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         # under nohup; torchrun would take the signal back and end the run with its terminal
         handled = args.signals_to_handle.split(',')

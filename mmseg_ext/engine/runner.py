@@ -13,7 +13,7 @@ from torch import nn
 from mmseg_ext.registry import RUNNERS
 
 from . import preflight
-from .config import complete_config
+from .config import RECORD_HOOKS, complete_config
 from .distributed import (
     check_process_count,
     join_process_group,
@@ -71,7 +71,10 @@ class Runner(MMEngineRunner):
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:
         """Registers the config's default hooks; on CPUs one that keeps BN's statistics equal."""
-        super().register_default_hooks(hooks)
+        # None switches a hook off; MMEngine knows that for its own six alone
+        off = {name for name in RECORD_HOOKS if (hooks or {}).get(name) is None}
+        kept = {name: hook for name, hook in (hooks or {}).items() if name not in off}
+        super().register_default_hooks(kept)
         if self.distributed and on_cpu():
             self.register_hook(dict(type='mmseg_ext.SyncStatisticsHook'))
 

@@ -12,8 +12,8 @@ class SyncStatisticsHook(Hook):
     """Averages BatchNorm's running statistics over the processes after every iteration.
 
     For layers that are not synchronised: without it each process validates with statistics of its
-    own, and the checkpoint holds those of the first. MMEngine's SyncBuffersHook does so at the end of
-    an epoch, which an iteration-based loop does not have before it validates.
+    own, and the checkpoint holds those of the first. MMEngine's SyncBuffersHook does so at the end
+    of an epoch, which an iteration-based loop does not have before it validates.
     """
 
     priority = 'VERY_HIGH'  # before a checkpoint is saved

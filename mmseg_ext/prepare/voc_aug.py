@@ -1,6 +1,5 @@
 """SBD, the additional VOC annotations, as MMSegmentation reads it."""
 
-from collections.abc import Iterable
 from multiprocessing import Pool
 from pathlib import Path
 
@@ -9,9 +8,11 @@ from PIL import Image
 from rich.progress import track
 from scipy.io import loadmat
 
-from mmseg.utils import get_palette
 from mmseg_ext.engine.errors import UsageError
 from mmseg_ext.records.files import replacing
+
+from .lists import read_names, write_names
+from .palette import voc_palette
 
 # of the real VOC 2012 and SBD: Hariharan et al., Semantic contours from inverse detectors, 2011
 NUM_TRAINAUG = 10582
@@ -20,8 +21,8 @@ NUM_TRAINAUG = 10582
 def convert(devkit: Path, sbd: Path, out: Path, num_processes: int) -> dict[str, int]:
     """Turns SBD's .mat files into PNGs and writes ``aug.txt`` and ``trainaug.txt``, sorted.
 
-    ``aug`` holds the SBD images that are in neither VOC list, ``trainaug`` those and VOC's train. No
-    image of VOC's val is in either. Files that are there already are kept.
+    ``aug`` holds the SBD images that are in neither VOC list, ``trainaug`` those and VOC's train.
+    No image of VOC's val is in either. Files that are there already are kept.
 
     Args:
         devkit: Folder with ``VOC2012`` in it.
@@ -36,8 +37,8 @@ def convert(devkit: Path, sbd: Path, out: Path, num_processes: int) -> dict[str,
         UsageError: A folder or list is not where it belongs, or a listed image has no .mat file.
     """
     lists = devkit / 'VOC2012' / 'ImageSets' / 'Segmentation'
-    train, val = _names(lists / 'train.txt'), _names(lists / 'val.txt')
-    listed = _names(sbd / 'dataset' / 'train.txt') | _names(sbd / 'dataset' / 'val.txt')
+    train, val = read_names(lists / 'train.txt'), read_names(lists / 'val.txt')
+    listed = read_names(sbd / 'dataset' / 'train.txt') | read_names(sbd / 'dataset' / 'val.txt')
     mats = {path.stem: path for path in (sbd / 'dataset' / 'cls').glob('*.mat')}
     if listed - mats.keys():
         missing = sorted(listed - mats.keys())
@@ -54,14 +55,8 @@ def convert(devkit: Path, sbd: Path, out: Path, num_processes: int) -> dict[str,
     # SBD has images of VOC's val: training on them would leak it
     found = dict(aug=listed - train - val, trainaug=(listed | train) - val)
     for name, names in found.items():
-        _write_list(lists / f'{name}.txt', names)
+        write_names(lists / f'{name}.txt', names)
     return {name: len(names) for name, names in found.items()}
-
-
-def _names(file: Path) -> set[str]:
-    if not file.is_file():
-        raise UsageError(f'there is no {file}; DEVKIT holds VOC2012/, SBD holds dataset/')
-    return set(file.read_text().split())
 
 
 def _convert_mat(job: tuple[Path, Path]) -> None:
@@ -70,11 +65,6 @@ def _convert_mat(job: tuple[Path, Path]) -> None:
         return
     mask = loadmat(source)['GTcls'][0]['Segmentation'][0].astype(np.uint8)
     picture = Image.fromarray(mask)
-    picture.putpalette(np.array(get_palette('voc'), dtype=np.uint8).tobytes())
+    picture.putpalette(voc_palette().tobytes())
     with replacing(target) as part:
         picture.save(part, 'PNG')
-
-
-def _write_list(file: Path, names: Iterable[str]) -> None:
-    with replacing(file) as part:
-        part.write_text(''.join(f'{name}\n' for name in sorted(names)))

@@ -26,6 +26,8 @@ def write_json(path: Path, content: dict) -> None:
 
 
 def _without_nan(node):
+    if hasattr(node, 'item'):  # a scalar of NumPy or torch
+        node = node.item()
     if isinstance(node, dict):
         return {key: _without_nan(value) for key, value in node.items()}
     if isinstance(node, (list, tuple)):

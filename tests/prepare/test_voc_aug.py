@@ -71,5 +71,5 @@ def test_a_missing_mat_file_is_named(tree):
 
 
 def test_swapped_folders_are_named(tree):
-    with pytest.raises(UsageError, match='DEVKIT holds VOC2012/'):
+    with pytest.raises(UsageError, match=r'there is no list .*VOC2012/ImageSets'):
         convert(tree / 'benchmark_RELEASE', tree / 'VOCdevkit', tree / 'out', 1)

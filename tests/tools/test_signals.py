@@ -9,12 +9,12 @@ import time
 from conftest import ROOT
 
 
-def start(tiny_config, work_dir, before=None):
+def start(tiny_config, work_dir, *prefix):
     """Starts a run of two processes and returns it once it trains."""
     log = work_dir / 'log.txt'
     run = subprocess.Popen(
         [
-            'tools/dist_train.sh', str(tiny_config), '2', '--work-dir', str(work_dir),
+            *prefix, 'tools/dist_train.sh', str(tiny_config), '2', '--work-dir', str(work_dir),
             '--cfg-options', 'train_dataloader.batch_size=4', 'train_cfg.max_epochs=8',
             'train_cfg.val_interval=8', 'default_hooks.logger.interval=1',
         ],
@@ -22,7 +22,6 @@ def start(tiny_config, work_dir, before=None):
         env=dict(os.environ, PYTHON=sys.executable),
         stdout=log.open('w'),
         stderr=subprocess.STDOUT,
-        preexec_fn=before,
     )  # fmt: skip
     deadline = time.time() + 120
     while 'Epoch(train)' not in log.read_text():
@@ -32,9 +31,7 @@ def start(tiny_config, work_dir, before=None):
 
 
 def test_nohup_outlives_the_terminal(tiny_config, tmp_path):
-    run, log = start(
-        tiny_config, tmp_path, before=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    )
+    run, log = start(tiny_config, tmp_path, 'nohup')
     run.send_signal(signal.SIGHUP)
     assert run.wait(timeout=120) == 0
     assert 'training is done' in log.read_text()

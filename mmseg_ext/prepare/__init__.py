@@ -1,0 +1,1 @@
+"""Preparation of data sets and pretrained weights, as library code."""
