@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import pytest
 from mmengine.config import Config
 
-from mmseg_ext.engine import doctor
-from mmseg_ext.engine.doctor import GIB, Row
+from mmseg_ext.engine.doctor import Row, data, machine, report, stack
+from mmseg_ext.engine.doctor.machine import GIB
 
 ROOT = Path(__file__).resolve().parents[2]
 MEND_MIXED = (
@@ -20,11 +20,11 @@ MEND_MIXED = (
     'pip install --force-reinstall --no-deps '
     'onedl-mmengine==0.10.12 onedl-mmcv==2.3.6 onedl-mmsegmentation==1.4.2'
 )
-PINS = doctor.read_pins(ROOT, {})
+PINS = stack.read_pins(ROOT, {})
 MAINTAINED = {'onedl-mmengine': '0.10.12', 'onedl-mmcv': '2.3.6', 'onedl-mmsegmentation': '1.4.2'}
 OPENMMLAB = {'mmengine': '0.10.7', 'mmcv': '2.1.0', 'mmsegmentation': '1.2.2', 'torch': '2.5.1'}
 maintained_only = pytest.mark.skipif(
-    'onedl-mmcv' not in doctor.installed_versions(), reason='names the maintained distributions'
+    'onedl-mmcv' not in stack.installed_versions(), reason='names the maintained distributions'
 )
 
 
@@ -58,7 +58,7 @@ def test_this_install_is_healthy_and_the_table_names_its_versions():
     assert result.stdout.splitlines()[-1].startswith('training can run here')
     assert ' broken ' not in result.stdout
     installed = {d.name: d.version for d in importlib.metadata.distributions()}
-    for names in (('torch',), *(doctor.STACK[module] for module in doctor.TWO_LINES)):
+    for names in (('torch',), *(stack.STACK[module] for module in stack.TWO_LINES)):
         assert any(f'{name} {installed.get(name)}' in result.stdout for name in names)
 
 
@@ -109,8 +109,8 @@ def test_an_environment_without_the_package_says_so():
 
 
 def test_old_python_is_broken():
-    assert doctor.python_row((3, 9, 18)).state == 'broken'
-    assert doctor.python_row((3, 10, 0)) == Row('Python', '3.10.0', 'ok')
+    assert stack.python_row((3, 9, 18)).state == 'broken'
+    assert stack.python_row((3, 10, 0)) == Row('Python', '3.10.0', 'ok')
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_old_python_is_broken():
     ],
 )
 def test_known_combinations(versions, states):
-    rows = doctor.line_rows(versions, PINS)
+    rows = stack.line_rows(versions, PINS)
     assert {row.what: row.state for row in rows} == states
     assert all(bool(row.mend) == (row.state != 'ok') for row in rows)
 
@@ -142,7 +142,7 @@ def test_known_combinations(versions, states):
 def test_pins_come_from_the_constraints_or_else_from_what_is_installed(tmp_path):
     versions = {'onedl-mmcv': '2.3.5', 'torch': '2.6.0'}
     (tmp_path / 'constraints.txt').write_text('# tested\ntorch==2.13.0\n')
-    pins = doctor.read_pins(tmp_path, versions)
+    pins = stack.read_pins(tmp_path, versions)
     assert pins['torch'] == 'torch==2.13.0'
     assert pins['onedl-mmcv'] == 'onedl-mmcv==2.3.5'
     assert pins['onedl-mmengine'] == 'onedl-mmengine'
@@ -153,13 +153,13 @@ def test_pins_come_from_the_constraints_or_else_from_what_is_installed(tmp_path)
     [
         ('cv2', 'ImportError: libGL.so.1: cannot open', {}, 'apt-get install libgl1'),
         ('mmseg', "ModuleNotFoundError: No module named 'ftfy'", MAINTAINED, 'pip install ftfy'),
-        ('mmcv', "ModuleNotFoundError: No module named 'mmcv'", {}, doctor.INSTALL),
+        ('mmcv', "ModuleNotFoundError: No module named 'mmcv'", {}, stack.INSTALL),
         ('mmseg', 'AssertionError: MMCV==2.2.0 is used', OPENMMLAB, MEND_MIXED),
         (
             'mmseg',
             "ModuleNotFoundError: No module named 'mmcv._ext'",
             MAINTAINED,
-            doctor.build_ops(PINS),
+            stack.build_ops(PINS),
         ),
         (
             'mmseg',
@@ -170,21 +170,21 @@ def test_pins_come_from_the_constraints_or_else_from_what_is_installed(tmp_path)
     ],
 )
 def test_the_way_out_of_a_failed_import(module, error, versions, mend):
-    assert doctor.import_mend(module, error, versions, PINS).startswith(mend)
+    assert stack.import_mend(module, error, versions, PINS).startswith(mend)
 
 
 def test_a_folder_left_by_an_uninstall_is_no_module(tmp_path, monkeypatch):
     (tmp_path / 'mmleftover/ops').mkdir(parents=True)
     monkeypatch.syspath_prepend(tmp_path)
-    module, error = doctor.try_import('mmleftover')
+    module, error = stack.try_import('mmleftover')
     sys.modules.pop('mmleftover')
     assert module is None
     assert str(tmp_path / 'mmleftover') in error
 
 
 def test_another_checkout_is_noticed(tmp_path):
-    assert doctor.checkout_rows(ROOT) == []
-    (row,) = doctor.checkout_rows(tmp_path)
+    assert stack.checkout_rows(ROOT) == []
+    (row,) = stack.checkout_rows(tmp_path)
     assert row.state == 'warning'
     assert str(ROOT) in row.found
 
@@ -197,7 +197,7 @@ def test_compiled_ops_are_found_and_not_missed(built, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     for name in [name for name in sys.modules if name.partition('.')[0] == 'mmcv']:
         monkeypatch.delitem(sys.modules, name)
-    row = doctor.ops_row(PINS)
+    row = stack.ops_row(PINS)
     sys.modules.pop('mmcv')
     assert (row.found, row.state) == ('compiled' if built else 'none', 'ok')
     assert ('onedl-mmcv==2.3.6' in row.mend) == (not built)
@@ -219,7 +219,7 @@ def test_torchvision_imports_or_is_broken(source, state, found, tmp_path, monkey
     monkeypatch.syspath_prepend(tmp_path)
     for name in [name for name in sys.modules if name.partition('.')[0] == 'torchvision']:
         monkeypatch.delitem(sys.modules, name)
-    row = doctor.torchvision_row()
+    row = stack.torchvision_row()
     sys.modules.pop('torchvision', None)
     assert (row.state, row.found) == (state, found)
     assert ('pip uninstall -y torchvision' in row.mend) == (state == 'broken')
@@ -227,7 +227,7 @@ def test_torchvision_imports_or_is_broken(source, state, found, tmp_path, monkey
 
 def test_no_torchvision_is_fine(monkeypatch):
     monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
-    assert doctor.torchvision_row()[1:3] == ('none', 'ok')
+    assert stack.torchvision_row()[1:3] == ('none', 'ok')
 
 
 def fake_torch(devices=(), cuda='13.0', backends=('gloo',)):
@@ -261,7 +261,7 @@ def fake_torch(devices=(), cuda='13.0', backends=('gloo',)):
 
 def test_each_gpu_has_its_row():
     cards = [('H200', 9, 140), ('Tesla T4', 7, 16), ('GTX 1080', 6, 8), ('RTX 6090', 13, 0)]
-    rows = doctor.gpu_rows(fake_torch(cards))
+    rows = machine.gpu_rows(fake_torch(cards))
     assert [row.what for row in rows] == ['GPU 0', 'GPU 1', 'GPU 2', 'GPU 3']
     assert rows[0].found == 'H200, 140.0 GiB (70.0 free), AMP: fp16 and bf16'
     assert rows[1].found.endswith('AMP: fp16')
@@ -284,7 +284,7 @@ def test_no_gpu_is_a_warning_with_the_likely_reason(cuda, driver, visible, mend,
     monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
     if visible:
         monkeypatch.setenv('CUDA_VISIBLE_DEVICES', visible)
-    (row,) = doctor.gpu_rows(fake_torch(cuda=cuda))
+    (row,) = machine.gpu_rows(fake_torch(cuda=cuda))
     assert row.state == 'warning'
     assert 'CPU' in row.found
     assert mend in row.mend
@@ -302,7 +302,7 @@ def test_no_gpu_is_a_warning_with_the_likely_reason(cuda, driver, visible, mend,
     ],
 )
 def test_distributed_backend(gpus, backends, found, state):
-    row = doctor.distributed_row(fake_torch([('H200', 9, 140)] * gpus, backends=backends))
+    row = machine.distributed_row(fake_torch([('H200', 9, 140)] * gpus, backends=backends))
     assert (row.found, row.state) == (found, state)
 
 
@@ -317,7 +317,7 @@ def set_disk(monkeypatch, total, free):
 )
 def test_disk_thresholds(free, state, monkeypatch, tmp_path):
     set_disk(monkeypatch, 500, free)
-    row = doctor.disk_row(tmp_path)
+    row = machine.disk_row(tmp_path)
     assert row.state == state
     assert row.found.startswith(f'{free:.1f} GiB')
     assert bool(row.mend) == (state != 'ok')
@@ -326,10 +326,10 @@ def test_disk_thresholds(free, state, monkeypatch, tmp_path):
 @pytest.mark.parametrize('total, state', [(0.0625, 'warning'), (1, 'ok')])
 def test_shared_memory_thresholds(total, state, monkeypatch, tmp_path):
     set_disk(monkeypatch, total, 0)
-    (row,) = doctor.shared_memory_rows(tmp_path)
+    (row,) = machine.shared_memory_rows(tmp_path)
     assert row.state == state
     assert ('--shm-size' in row.mend) == (state == 'warning')
-    assert doctor.shared_memory_rows(tmp_path / 'absent') == []
+    assert machine.shared_memory_rows(tmp_path / 'absent') == []
 
 
 def config_paths(dataset):
@@ -347,23 +347,23 @@ def test_the_table_of_data_sets_is_that_of_the_configs():
         cfg = Config.fromfile(file)
         loaders = (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader)
         named.add(frozenset(path for d in loaders for path in config_paths(d['dataset'])))
-    table = {frozenset(f'{d.root}/{part}' for part in d.parts) for d in doctor.DATA_SETS}
+    table = {frozenset(f'{d.root}/{part}' for part in d.parts) for d in data.DATA_SETS}
     assert table == named
 
 
 def test_a_data_set_is_in_place_only_with_all_its_parts(tmp_path):
-    voc, aug = (next(d for d in doctor.DATA_SETS if d.name == n) for n in ('VOC 2012', 'VOC aug'))
-    assert doctor.data_row(tmp_path, voc).found == 'no data/VOCdevkit/VOC2012'
+    voc, aug = (next(d for d in data.DATA_SETS if d.name == n) for n in ('VOC 2012', 'VOC aug'))
+    assert data.data_row(tmp_path, voc).found == 'no data/VOCdevkit/VOC2012'
     for part in voc.parts:
         (tmp_path / voc.root / part).mkdir(parents=True)
-    assert doctor.data_row(tmp_path, voc) == Row('VOC 2012', voc.root, 'ok')
-    row = doctor.data_row(tmp_path, aug)
+    assert data.data_row(tmp_path, voc) == Row('VOC 2012', voc.root, 'ok')
+    row = data.data_row(tmp_path, aug)
     assert row.found == 'no data/VOCdevkit/VOC2012/SegmentationClassAug'
     assert (row.state, row.mend) == ('info', aug.mend)
 
 
 def test_the_commands_that_make_data_exist():
-    commands = [d.mend.split()[1] for d in doctor.DATA_SETS if d.mend.startswith('python ')]
+    commands = [d.mend.split()[1] for d in data.DATA_SETS if d.mend.startswith('python ')]
     assert len(commands) == 2
     assert all((ROOT / command).is_file() for command in commands)
 
@@ -380,7 +380,7 @@ ROWS = [
 @pytest.mark.parametrize('width', [80, 100])
 def test_the_table_fits_and_the_mend_can_be_copied(width, capsys, monkeypatch):
     monkeypatch.setenv('COLUMNS', str(width))
-    doctor.print_rows(ROWS)
+    report.print_rows(ROWS)
     table, last = capsys.readouterr().out.rstrip().rsplit('\n\n', 1)
     assert max(map(len, table.splitlines())) <= width
     # nothing is cut, neither at spaces nor within a word
@@ -395,7 +395,7 @@ def test_the_table_fits_and_the_mend_can_be_copied(width, capsys, monkeypatch):
 
 def test_plain_lines_where_rich_is_missing(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, 'rich', None)
-    doctor.print_rows(ROWS)
+    report.print_rows(ROWS)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "ok      torchvision: 0.28.0 -> pip install -e '.[gpu]'"
     assert lines[1].startswith('broken  line: mixed')
@@ -404,7 +404,7 @@ def test_plain_lines_where_rich_is_missing(capsys, monkeypatch):
 
 def test_only_a_broken_row_keeps_training_from_running():
     rest = [row for row in ROWS if row.state != 'broken']
-    assert doctor.can_train(rest)
-    assert doctor.verdict(rest) == 'training can run here; warnings: GPU'
-    assert doctor.verdict(rest[:1]) == 'training can run here'
-    assert not doctor.can_train(ROWS)
+    assert report.can_train(rest)
+    assert report.verdict(rest) == 'training can run here; warnings: GPU'
+    assert report.verdict(rest[:1]) == 'training can run here'
+    assert not report.can_train(ROWS)

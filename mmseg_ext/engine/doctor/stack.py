@@ -1,23 +1,17 @@
-"""The stack and the machine, row by row: what was found, whether training can run, how to mend it.
-
-Only the standard library is imported here, and whatever is examined inside the function that does
-so: the doctor has to speak in installs where everything else is broken.
-"""
+"""What is installed: which line of the stack, whether it imports, its optional parts."""
 
 import contextlib
 import importlib
 import importlib.metadata
 import importlib.util
-import json
-import os
 import re
-import shutil
 import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+
+from .row import Row
 
 # The modules of the stack and the distributions that bring them, the maintained line's first. Each
 # comes after those it imports, so that a failure is put down to the module that caused it.
@@ -38,93 +32,6 @@ STACK = {
 WHOLE = {'mmseg': 'mmseg.apis', 'mmseg_ext': 'mmseg_ext.engine.runner'}
 TWO_LINES = ('mmengine', 'mmcv', 'mmseg')
 INSTALL = 'pip install -c constraints.txt -e .'
-GIB = 2**30
-
-
-class Row(NamedTuple):
-    """One line of the report.
-
-    Attributes:
-        what: The thing examined.
-        found: Its version, its size, or the error it gives.
-        state: ``ok``; ``info``, absent but only some configs need it; ``warning``; or ``broken``,
-            training cannot run.
-        mend: The way out, where there is something to mend.
-    """
-
-    what: str
-    found: str
-    state: str
-    mend: str = ''
-
-
-class DataSet(NamedTuple):
-    """A data set as a file of ``configs/_base_/datasets`` names it: its root, and parts of that."""
-
-    name: str
-    root: str
-    parts: tuple[str, ...]
-    mend: str
-
-
-VOC_PARTS = (
-    'JPEGImages',
-    'SegmentationClass',
-    'ImageSets/Segmentation/train.txt',
-    'ImageSets/Segmentation/val.txt',
-)
-README = 'README.md, "Data", says where it comes from'
-DATA_SETS = (
-    DataSet(
-        'demo',
-        'data/demo/VOCdevkit/VOC2012',
-        VOC_PARTS,
-        'python tools/dataset_converters/demo.py',
-    ),
-    DataSet('VOC 2012', 'data/VOCdevkit/VOC2012', VOC_PARTS, README),
-    DataSet(
-        'VOC aug',
-        'data/VOCdevkit/VOC2012',
-        (*VOC_PARTS, 'SegmentationClassAug', 'ImageSets/Segmentation/aug.txt'),
-        'python tools/dataset_converters/voc_aug.py DEVKIT SBD',
-    ),
-    DataSet(
-        'ADE20K',
-        'data/ade/ADEChallengeData2016',
-        (
-            'images/training',
-            'annotations/training',
-            'images/validation',
-            'annotations/validation',
-        ),
-        README,
-    ),
-    DataSet(
-        'CamVid',
-        'data/camvid',
-        ('images/train', 'annotations/train', 'images/val', 'annotations/val'),
-        README,
-    ),
-)
-
-
-def examine(root: Path) -> list[Row]:
-    """Examines the install, the machine and the data.
-
-    Args:
-        root: The checkout whose ``constraints.txt`` and ``data`` count.
-    """
-    versions = installed_versions()
-    pins = read_pins(root, versions)
-    rows = [python_row(), *line_rows(versions, pins), *import_rows(versions, pins)]
-    rows += [*checkout_rows(root), ops_row(pins)]
-    torch, _ = try_import('torch')
-    if torch:
-        rows += [torchvision_row(), *gpu_rows(torch), distributed_row(torch)]
-    work_dirs = Path('work_dirs')
-    rows.append(disk_row(work_dirs if work_dirs.exists() else Path('.')))
-    rows += shared_memory_rows(Path('/dev/shm'))
-    return rows + [data_row(root, data_set) for data_set in DATA_SETS]
 
 
 def python_row(version: tuple[int, ...] = sys.version_info[:3]) -> Row:
@@ -214,14 +121,15 @@ def try_import(name: str) -> tuple[ModuleType | None, str]:
             warnings.simplefilter('ignore')
             module = importlib.import_module(name)
     except Exception as error:
-        return None, _first_line(error)
+        return None, first_line(error)
     if getattr(module, '__file__', None) is None:
         # what an uninstall leaves behind, or a folder of that name beside the script
         return None, f'only a folder without __init__.py: {", ".join(module.__path__)}'
     return module, ''
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Type and first line of an error."""
     return f'{type(error).__name__}: {error}'.strip().partition('\n')[0]
 
 
@@ -275,7 +183,7 @@ def import_mend(module: str, error: str, versions: dict[str, str], pins: dict[st
 
 def checkout_rows(root: Path) -> list[Row]:
     """A warning if the ``mmseg_ext`` that Python imports is not the one of this checkout."""
-    used = Path(__file__).resolve().parents[2]
+    used = Path(__file__).resolve().parents[3]
     if used == root.resolve():
         return []
     mend = f'{INSTALL} in {root}; until then changes to its mmseg_ext have no effect'
@@ -311,137 +219,3 @@ def torchvision_row() -> Row:
         return Row('torchvision', torchvision.__version__, 'ok')
     mend = 'pip uninstall -y torchvision, or install the torchvision made for this torch'
     return Row('torchvision', error, 'broken', mend)
-
-
-def gpu_rows(torch: ModuleType) -> list[Row]:
-    """Each CUDA device, tried with one addition; a warning if there is none."""
-    count = torch.cuda.device_count()
-    if count:
-        return [_gpu_row(torch, index) for index in range(count)]
-    mend = 'enough for the demo; real data sets ask for a CUDA GPU'
-    driver = shutil.which('nvidia-smi')
-    if os.environ.get('CUDA_VISIBLE_DEVICES') in ('', '-1'):
-        mend = 'unset CUDA_VISIBLE_DEVICES, which hides every GPU'
-    elif driver and torch.version.cuda:
-        mend = (
-            f'nvidia-smi exists but torch sees no GPU: update the driver until nvidia-smi names '
-            f'CUDA {torch.version.cuda} or newer, or give the container its GPUs (docker --gpus)'
-        )
-    elif driver:
-        mend = 'nvidia-smi exists but this torch is a CPU build: install a CUDA build of torch'
-    return [Row('GPU', 'none: training runs on the CPU', 'warning', mend)]
-
-
-def _gpu_row(torch: ModuleType, index: int) -> Row:
-    what = f'GPU {index}'
-    try:
-        device = torch.cuda.get_device_properties(index)
-        free, total = torch.cuda.mem_get_info(index)
-        torch.ones(1, device=f'cuda:{index}').add(1).item()
-    except RuntimeError as error:
-        mend = (
-            'leave it out with CUDA_VISIBLE_DEVICES, or install a torch that is built for this '
-            'card and driver'
-        )
-        return Row(what, _first_line(error), 'broken', mend)
-    # tensor cores take fp16 from compute capability 7.0 on, bf16 from 8.0 on
-    amp = 'fp16 and bf16' if device.major >= 8 else 'fp16' if device.major == 7 else 'no gain'
-    memory = f'{total / GIB:.1f} GiB ({free / GIB:.1f} free)'
-    return Row(what, f'{device.name}, {memory}, AMP: {amp}', 'ok')
-
-
-def distributed_row(torch: ModuleType) -> Row:
-    """The backend that several processes would talk over."""
-    distributed = torch.distributed
-    if torch.cuda.device_count() and distributed.is_available() and distributed.is_nccl_available():
-        return Row('distributed', 'NCCL', 'ok')
-    if not distributed.is_available() or not distributed.is_backend_available('gloo'):
-        return Row('distributed', 'no backend', 'broken', 'install a torch with gloo or NCCL')
-    if torch.cuda.device_count() > 1:
-        mend = 'training on more than one GPU needs NCCL, which torch has on Linux'
-        return Row('distributed', 'gloo', 'warning', mend)
-    return Row('distributed', 'gloo', 'ok')
-
-
-def disk_row(folder: Path) -> Row:
-    """Room for checkpoints and logs, where they go."""
-    free = shutil.disk_usage(folder).free / GIB
-    state = 'ok' if free >= 10 else 'warning' if free >= 1 else 'broken'
-    mend = 'free some, or make work_dirs a link to a larger disk'
-    return Row('disk', f'{free:.1f} GiB free for work_dirs', state, mend if state != 'ok' else '')
-
-
-def shared_memory_rows(folder: Path) -> list[Row]:
-    """Room for the batches that loader workers hand over; no row where there is no such folder."""
-    if not folder.is_dir():
-        return []
-    size = shutil.disk_usage(folder).total / GIB
-    what, found = str(folder), f'{size:.2f} GiB for loader workers'
-    if size >= 1:
-        return [Row(what, found, 'ok')]
-    mend = 'they may die of a bus error: docker run --shm-size=8g, or num_workers=0'
-    return [Row(what, found, 'warning', mend)]
-
-
-def data_row(root: Path, data_set: DataSet) -> Row:
-    """Whether a data set is where the configs look for it."""
-    folder = Path(data_set.root)
-    for place in (folder, *(folder / part for part in data_set.parts)):
-        if not (root / place).exists():
-            return Row(data_set.name, f'no {place}', 'info', data_set.mend)
-    return Row(data_set.name, str(folder), 'ok')
-
-
-def to_json(rows: list[Row]) -> str:
-    """The rows as a JSON list, for bug reports."""
-    return json.dumps([row._asdict() for row in rows], indent=2)
-
-
-def print_rows(rows: list[Row]) -> None:
-    """Prints the rows as a table, then what to mend, unwrapped for copying, and the verdict."""
-    try:
-        _print_table(rows)
-    except ImportError:
-        for row in rows:
-            print(f'{row.state:8}{row.what}: {row.found}' + (f' -> {row.mend}' if row.mend else ''))
-    print()
-    broken = [row for row in rows if row.state == 'broken' and not row.mend.startswith('as for ')]
-    for mend in dict.fromkeys(row.mend for row in broken):
-        print(f'mend: {mend}')
-    print(verdict(rows))
-
-
-def _print_table(rows: list[Row]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    styles = {'ok': 'green', 'info': 'cyan', 'warning': 'yellow', 'broken': 'bold red'}
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column('what', no_wrap=True)
-    table.add_column('found', overflow='fold')
-    table.add_column('state', no_wrap=True)
-    table.add_column('how to mend', overflow='fold')
-    for row in rows:
-        # Text, because rich would take the [gpu] of a command for markup
-        table.add_row(
-            Text(row.what), Text(row.found), Text(row.state, styles[row.state]), Text(row.mend)
-        )
-    # piped into a file there is no width to ask for
-    width = min(shutil.get_terminal_size((100, 24)).columns, 120)
-    Console(width=width).print(table)
-
-
-def can_train(rows: list[Row]) -> bool:
-    """Whether nothing is broken."""
-    return all(row.state != 'broken' for row in rows)
-
-
-def verdict(rows: list[Row]) -> str:
-    """One line: whether training can run."""
-    broken = [row.what for row in rows if row.state == 'broken']
-    if broken:
-        return f'training cannot run here; broken: {", ".join(broken)}'
-    warnings = [row.what for row in rows if row.state == 'warning']
-    return 'training can run here' + (f'; warnings: {", ".join(warnings)}' if warnings else '')
