@@ -84,14 +84,14 @@ def tiny(tiny_config):
 def run():
     """Runs a command from the root of the repository; returns status, stdout, stderr."""
 
-    def run(*command, check=True, **env):
+    def run(*command, check=True, timeout=300, **env):
         done = subprocess.run(
             [str(word) for word in command],
             cwd=ROOT,
             env=dict(os.environ, PYTHON=sys.executable, **env),
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=timeout,
         )
         assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         return done

@@ -1,5 +1,6 @@
 """Pictures of images, truth and predictions, in the data set's palette."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -82,7 +83,7 @@ def draw_sheet(
     heights = [picture.image.shape[0] / picture.image.shape[1] for picture in pictures]
     present = _present(pictures, len(classes))[:MAX_LEGEND]
     columns = 5
-    legend_height = 0.25 * (len(present) // columns + 1) + 0.3
+    legend_height = 0.18 * math.ceil((len(present) + 1) / columns) + 0.25
     width = 3.2
     figure = Figure(figsize=(3 * width, width * sum(heights) + legend_height + 0.6))
     top = 1 - 0.6 / figure.get_figheight()
