@@ -38,9 +38,9 @@ def stop(message):
     sys.exit('error: ' + message)
 
 
-def fingerprint(extras):
-    """Returns what the installation depends on, as a hash."""
-    digest = hashlib.sha256(extras.encode())
+def fingerprint():
+    """Returns a hash of what the installation depends on."""
+    digest = hashlib.sha256()
     for name in ('pyproject.toml', 'constraints.txt'):
         with open(os.path.join(ROOT, name), 'rb') as handle:
             digest.update(handle.read())
@@ -115,18 +115,18 @@ def main():
     parser.add_argument('--extras', default='dev', help='extras of pyproject.toml, comma-separated')
     extras = parser.parse_args().extras
     stamp = os.path.join(VENV, '.installed')
-    wanted = fingerprint(extras)
+    wanted, done, have = fingerprint(), '', ''
     if os.path.exists(stamp):
         with open(stamp) as handle:
-            done = handle.read()
-    else:
-        done = ''
-    if done != wanted:
+            done, _, have = handle.read().partition(' ')
+    every = set(extras.split(',')) | set(have.split(',')) - {''}
+    if done != wanted or every != set(have.split(',')):
         check_python()
         check_mixed()
+        extras = ','.join(sorted(every))
         install(extras)
         with open(stamp, 'w') as handle:
-            handle.write(wanted)
+            handle.write(wanted + ' ' + extras)
     check_mixed()
 
 

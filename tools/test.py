@@ -29,6 +29,8 @@ def make_config(args: argparse.Namespace) -> Config:
         cfg[f'val_{part}'] = None
     for name in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler'):
         cfg[name] = None
+    if not cfg.get('test_dataloader') or not cfg.get('test_evaluator'):
+        raise UsageError(f'{args.config} has no test_dataloader or no test_evaluator')
     if args.tta:
         missing = [key for key in ('tta_model', 'tta_pipeline') if key not in cfg]
         if missing:

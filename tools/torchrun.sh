@@ -3,7 +3,7 @@
 set -euo pipefail
 nodes=${NNODES:-1}
 # on one machine 0 means any free port; several machines must agree on one
-[ "$nodes" -eq 1 ] && port=0 || port=29500
+[ "$nodes" = 1 ] && port=0 || port=29500
 PYTHONPATH="$(dirname "$0")/..:${PYTHONPATH:-}" exec "${PYTHON:-python}" -m mmseg_ext.engine.launch \
     --nnodes="$nodes" \
     --node_rank="${NODE_RANK:-0}" \

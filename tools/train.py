@@ -2,8 +2,11 @@
 """Trains a network."""
 
 import argparse
+from logging import WARNING
 
 from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.runner import find_latest_checkpoint
 from mmseg.registry import RUNNERS
 
 from mmseg_ext.engine.cli import make_parser, parse_args
@@ -23,13 +26,25 @@ def make_config(args: argparse.Namespace) -> Config:
     cfg = load_config(args.config, args.cfg_options, args.work_dir)
     cfg.launcher = args.launcher
     cfg.resume = args.resume
+    if args.resume:
+        find_resume_point(cfg)
     if args.amp:
         wrapper = cfg.optim_wrapper
-        if wrapper.type not in ('OptimWrapper', 'AmpOptimWrapper'):
-            raise UsageError(f'--amp works with OptimWrapper, the config has {wrapper.type}')
+        kind = wrapper.get('type', 'OptimWrapper')
+        if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+            raise UsageError(f'--amp works with OptimWrapper, the config has {kind}')
         wrapper.type = 'AmpOptimWrapper'
         wrapper.setdefault('loss_scale', 'dynamic')
     return cfg
+
+
+def find_resume_point(cfg: Config) -> None:
+    """Puts the run's own newest checkpoint before a ``load_from``, which MMEngine would resume."""
+    newest = find_latest_checkpoint(cfg.work_dir)
+    if newest:
+        cfg.load_from = None
+    elif not cfg.get('load_from'):
+        print_log(f'{cfg.work_dir} has no checkpoint to resume: starting anew', level=WARNING)
 
 
 def main() -> None:

@@ -1,8 +1,9 @@
 """SegFormer-B0 from scratch on CamVid at 240x180: real driving frames, minutes on two CPU cores.
 
 Parent:  none
-Why:     the smallest real training; no pre-trained weights, no GPU.
-Result:  see README.md
+Why:     the smallest real training: no pre-trained weights, no GPU. Colours are left as they are:
+         with photometric distortion 24 epochs reached 33.50.
+Result:  35.61 mIoU, val, epoch 24, seed 0, 2 CPU cores, torch 2.13.0
 Status:  baseline
 """
 

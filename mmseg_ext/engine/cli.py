@@ -6,6 +6,17 @@ import os
 from mmengine.config import DictAction
 
 
+class KeyValues(DictAction):
+    """MMEngine's ``KEY=VALUE ...``, which names an argument that is none."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        """Stores the dict."""
+        for value in values:
+            if '=' not in value:
+                parser.error(f'{option_string} takes KEY=VALUE, got {value!r}')
+        super().__call__(parser, namespace, values, option_string)
+
+
 def make_parser(description: str, epilog: str) -> argparse.ArgumentParser:
     """Makes a parser with ``config`` and the options common to training and testing.
 
@@ -23,7 +34,7 @@ def make_parser(description: str, epilog: str) -> argparse.ArgumentParser:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=KeyValues,
         metavar='KEY=VALUE',
         help='change settings: train_dataloader.batch_size=2 optim_wrapper.optimizer.lr=1e-4',
     )

@@ -1,6 +1,8 @@
 """Finding, loading and completing config files."""
 
+import ast
 import difflib
+from collections.abc import Iterator
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
@@ -40,15 +42,17 @@ def load_config(path: str, options: dict | None = None, work_dir: str | None = N
         work_dir: Value of ``--work-dir``; else the config's own, else ``work_dirs/NAME``.
 
     Raises:
-        UsageError: No such file, or a ``_base_`` of it is missing or clashes with another.
+        UsageError: No such file, it is no config, a ``_base_`` of it is missing or clashes with
+            another, or an option does not fit.
     """
     check_config_path(path)
     try:
         cfg = Config.fromfile(path)
         if options:
             cfg.merge_from_dict(options)
-    except (FileNotFoundError, KeyError, TypeError) as error:
-        raise UsageError(f'{path} does not load: {error}') from error
+    # a config is a program, so nearly anything can go wrong in it
+    except Exception as error:
+        raise UsageError(f'{path} does not load: {type(error).__name__}: {error}') from error
     if work_dir or not cfg.get('work_dir'):
         cfg.work_dir = work_dir or str(Path('work_dirs') / Path(path).stem)
     return cfg
@@ -66,25 +70,15 @@ def complete_config(cfg: Config) -> None:
     - ``default_hooks``: our record hooks, unless the config names them (``None`` switches one off).
     - ``by_epoch`` of the log processor, the logger and the checkpoints, from the training loop.
     - A checkpoint hook that keeps the three newest and the best, if the config has none at all.
-    - A top-level ``data_root`` that no dataset uses is put in force: set in a leaf or by
-      ``--cfg-options data_root=...`` it would otherwise have no effect.
-
-    Raises:
-        UsageError: The top-level ``data_root`` is unused and the datasets have several roots.
+    - A ``data_root`` set in a leaf, or by ``--cfg-options``, over an inherited one: datasets that
+      have the inherited value follow. Without that it would change a variable that nothing reads.
     """
     by_epoch = is_by_epoch(cfg)
     hooks = cfg.setdefault('default_hooks', ConfigDict()) or ConfigDict()
     for name, hook in RECORD_HOOKS.items():
         hooks.setdefault(name, hook)
     if 'checkpoint' not in hooks:
-        interval = (cfg.get('train_cfg') or {}).get('val_interval', 1)
-        hooks.checkpoint = dict(
-            type='CheckpointHook',
-            interval=interval,
-            max_keep_ckpts=3,
-            save_best='mIoU',
-            rule='greater',
-        )
+        hooks.checkpoint = _default_checkpoint_hook(cfg, by_epoch)
     hooks.setdefault('logger', dict(type='LoggerHook'))
     for name, key in (('checkpoint', 'by_epoch'), ('logger', 'log_metric_by_epoch')):
         if hooks[name] is not None:
@@ -97,8 +91,8 @@ def complete_config(cfg: Config) -> None:
     _apply_data_root(cfg)
 
 
-def find_dicts(node, key: str, path: str = ''):
-    """Yields ``(dotted path, dict)`` for every dict below ``node`` that holds ``key``."""
+def find_dicts(node, key: str, path: str = '') -> Iterator[tuple[str, dict]]:
+    """Yields dotted path and dict of every dict in ``node``, itself included, that has ``key``."""
     if isinstance(node, dict):
         if key in node:
             yield path, node
@@ -109,17 +103,48 @@ def find_dicts(node, key: str, path: str = ''):
             yield from find_dicts(child, key, f'{path}[{index}]')
 
 
+def _default_checkpoint_hook(cfg: Config, by_epoch: bool) -> dict:
+    # without val_interval the loops validate every epoch or every 1000 iterations
+    interval = (cfg.get('train_cfg') or {}).get('val_interval', 1 if by_epoch else 1000)
+    hook = dict(type='CheckpointHook', interval=interval, max_keep_ckpts=3)
+    evaluators = cfg.get('val_evaluator') or []
+    evaluators = evaluators if isinstance(evaluators, (list, tuple)) else [evaluators]
+    if any('mIoU' in evaluator.get('iou_metrics', ['mIoU']) for evaluator in evaluators):
+        hook.update(save_best='mIoU', rule='greater')
+    return hook
+
+
 def _apply_data_root(cfg: Config) -> None:
-    wanted = cfg.get('data_root')
-    loaders = [cfg.get(f'{split}_dataloader') for split in ('train', 'val', 'test')]
-    datasets = [dataset for _, dataset in find_dicts(loaders, 'data_root')]
-    roots = {dataset['data_root'] for dataset in datasets}
-    if not wanted or not roots or wanted in roots:
+    if not cfg.get('data_root') or not cfg.filename:
         return
-    if len(roots) > 1:
-        raise UsageError(
-            f'data_root={wanted!r} has no effect: the datasets have roots of their own, '
-            f'{sorted(roots)}; set data_root in each dataset'
-        )
-    for dataset in datasets:
-        dataset['data_root'] = wanted
+    inherited = _data_roots(Path(cfg.filename)) - {cfg.data_root}
+    loaders = [cfg.get(f'{split}_dataloader') for split in ('train', 'val', 'test')]
+    for _, dataset in find_dicts(loaders, 'data_root'):
+        if dataset['data_root'] in inherited:
+            dataset['data_root'] = cfg.data_root
+
+
+def _data_roots(file: Path) -> set[str]:
+    """The values that a config file and those it inherits from give ``data_root``."""
+    try:
+        tree = ast.parse(file.read_text())
+    except (OSError, SyntaxError):  # another package's config, or one with {{placeholders}}
+        return set()
+    roots: set[str] = set()
+    for node in tree.body:
+        if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
+            continue
+        name = node.targets[0].id
+        if name in ('data_root', '_base_') and _is_literal(node.value):
+            value = ast.literal_eval(node.value)
+            if name == 'data_root':
+                roots.add(value)
+            else:
+                for base in [value] if isinstance(value, str) else value:
+                    roots |= _data_roots(file.parent / base)
+    return roots
+
+
+def _is_literal(node: ast.expr) -> bool:
+    parts = (ast.Constant, ast.List, ast.Tuple, ast.Load)
+    return all(isinstance(part, parts) for part in ast.walk(node))

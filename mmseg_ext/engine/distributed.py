@@ -18,7 +18,7 @@ def check_process_count(processes: int) -> None:
         processes: Processes on this machine, one per GPU; per CPU core where there is no GPU.
     """
     gpus = torch.cuda.device_count()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+    cores = cpu_cores()
     if processes < 1:
         raise UsageError(f'the number of GPUs must be at least 1, got {processes}')
     if gpus and processes > gpus:
@@ -30,6 +30,13 @@ def check_process_count(processes: int) -> None:
             f'{processes} processes asked for; this machine has no visible GPU and {cores} CPU '
             f'cores; ask for at most {cores}'
         )
+
+
+def cpu_cores() -> int:
+    """CPU cores that this process may use, which a container or Slurm may limit."""
+    if hasattr(os, 'sched_getaffinity'):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def local_process_count() -> int:
@@ -63,6 +70,7 @@ def raise_together(error: UsageError | None) -> None:
     first = next((message for message in messages if message), None)
     if error is None and first:
         error = UsageError(first)
+        error.shared = True
     if error is not None:
         raise error
 

@@ -5,26 +5,37 @@ import sys
 import warnings
 from collections.abc import Callable
 
+from mmengine.dist import is_distributed
+
 
 class UsageError(RuntimeError):
-    """Something the user can mend. The message is one line: the thing, its value, the way out."""
+    """Something the user can mend. The message is one line: the thing, its value, the way out.
+
+    Attributes:
+        shared: Whether another process of the job raised it first, and says it.
+    """
+
+    shared = False
 
 
 def run_command(main: Callable[[], None]) -> None:
     """Runs the body of a command line; a ``UsageError`` becomes one line and exit status 2.
 
-    Of several processes only the first of each machine writes the line.
+    What every process of a job runs into, the first of each machine says; what one alone meets, a
+    label of its batch for one, that one says.
     """
     # mmcv without compiled ops advises a reinstall that would break the install
     warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
     try:
         main()
     except UsageError as error:
-        if is_local_main():
+        if is_local_main() or (is_distributed() and not error.shared):
             print(f'error: {error}', file=sys.stderr)
         sys.exit(2)
 
 
 def is_local_main() -> bool:
     """Whether this is the process that speaks for its machine."""
-    return int(os.environ.get('LOCAL_RANK') or os.environ.get('SLURM_LOCALID') or 0) == 0
+    # under srun, LOCAL_RANK says nothing until the process group is joined, which sets RANK
+    key = 'LOCAL_RANK' if 'RANK' in os.environ else 'SLURM_LOCALID'
+    return int(os.environ.get(key, '0')) == 0

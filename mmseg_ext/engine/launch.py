@@ -17,7 +17,7 @@ from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
 from .config import check_config_path
-from .distributed import check_process_count
+from .distributed import check_process_count, cpu_cores
 from .errors import UsageError, run_command
 
 
@@ -25,17 +25,18 @@ def main(argv: list[str] | None = None) -> None:
     """Checks, then runs one worker a GPU; exits with the status of the first that failed."""
     args = torchrun.parse_args(argv)
     config = args.training_script_args[0]
-    if not args.nproc_per_node.isdigit():
-        raise UsageError(f'the number of GPUs must be a whole number, got {args.nproc_per_node!r}')
+    for what, value in (('the number of GPUs', args.nproc_per_node), ('NNODES', args.nnodes)):
+        if not value.isdigit():
+            raise UsageError(f'{what} must be a whole number, got {value!r}')
     processes = int(args.nproc_per_node)
     check_config_path(config)
     check_process_count(processes)
     if args.master_port == 0:
         args.master_port = _free_port()
-    os.environ.setdefault('OMP_NUM_THREADS', str(max(1, (os.cpu_count() or 1) // processes)))
+    os.environ.setdefault('OMP_NUM_THREADS', str(max(1, cpu_cores() // processes)))
     # idle threads sleep; spinning, they would take the cores from the other processes
     os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN and hasattr(args, 'signals_to_handle'):
         # under nohup; torchrun would take the signal back and end the run with its terminal
         handled = args.signals_to_handle.split(',')
         args.signals_to_handle = ','.join(name for name in handled if name != 'SIGHUP')

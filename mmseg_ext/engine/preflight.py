@@ -1,5 +1,6 @@
 """Checks of a config before anything is written: what would fail later fails here, in one line."""
 
+import difflib
 import importlib.util
 from pathlib import Path
 
@@ -7,11 +8,12 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
-from mmengine.registry import DefaultScope
-from mmseg.registry import DATASETS, TRANSFORMS
+from mmengine.registry import DefaultScope, Registry
+from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 
 from .config import find_dicts
 from .errors import UsageError, is_local_main
+from .labels import bad_label, find_heads, label_range
 from .weights import check_weights
 
 # Label files read per dataset, spread evenly; LabelRangeHook sees the rest as they are loaded.
@@ -25,6 +27,7 @@ NEEDS_OPS = {
     'FocalLoss': 'another loss, CrossEntropyLoss for one',
     'PSAHead': 'a head that needs none',
     'PointHead': 'a head that needs none',
+    'SideAdapterCLIPHead': 'a head that needs none',
 }
 
 # The way to data that is missing, by what its path contains; the first that fits.
@@ -32,37 +35,57 @@ PREPARE = {
     'SegmentationClassAug': 'run python tools/dataset_converters/voc_aug.py DEVKIT SBD',
     'aug.txt': 'run python tools/dataset_converters/voc_aug.py DEVKIT SBD',
     'demo': 'run python tools/dataset_converters/demo.py',
-    'VOC': 'README.md, "Data", says where VOC 2012 comes from and where it goes',
+    'VOC': 'README.md, "Data", says where VOC 2012 comes from; to try it without, run '
+    'python tools/dataset_converters/demo.py and set data_root=data/demo/VOCdevkit/VOC2012',
     'ADEChallenge': 'README.md, "Data", says where ADE20K comes from and where it goes',
     'camvid': 'README.md, "Data", says where CamVid comes from and where it goes',
 }
 
 
 def check(cfg: Config) -> None:
-    """Checks whatever the config will use: its classes, weights, data and labels.
+    """Checks what the config will use: its classes, weights, data and labels.
 
-    A config without ``train_dataloader`` is checked for evaluation only. The checks that read files
-    run in one process a machine.
+    For training the train and val sets, for evaluation (no ``train_cfg``) the test set. One process
+    a machine does it.
 
     Raises:
         UsageError: What is wrong first, and the way out.
     """
-    check_ops(cfg)
     if not is_local_main():
         return
-    check_weights(cfg)
+    model = cfg.get('model') or {}
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmseg')):
-        for split in ('train', 'val', 'test'):
+        check_types(cfg)
+        check_ops(model)
+        check_heads(model)
+        check_weights(cfg)
+        for split in ('train', 'val') if cfg.get('train_cfg') else ('test',):
             loader = cfg.get(f'{split}_dataloader')
             if loader:
-                check_data(split, loader['dataset'], cfg.get('model') or {})
+                check_data(split, loader['dataset'], model)
 
 
-def check_ops(cfg: Config) -> None:
+def check_types(cfg: Config) -> None:
+    """Raises ``UsageError``, with the nearest name, if a part's ``type`` is registered nowhere."""
+    parts = {'model': cfg.get('model') or {}}
+    for name in ('backbone', 'neck', 'decode_head', 'auxiliary_head'):
+        parts[f'model.{name}'] = parts['model'].get(name) or {}
+    for path, part in parts.items():
+        for each in part if isinstance(part, (list, tuple)) else [part]:
+            _check_type(path, each, MODELS)
+    for split in ('train', 'val', 'test'):
+        loader = {f'{split}_dataloader': cfg.get(f'{split}_dataloader')}
+        for path, node in find_dicts(loader, 'pipeline'):
+            _check_type(path, node, DATASETS)
+            for index, step in enumerate(node['pipeline']):
+                _check_type(f'{path}.pipeline[{index}]', step, TRANSFORMS)
+
+
+def check_ops(model: dict) -> None:
     """Raises ``UsageError`` if a class needs mmcv's compiled ops and this install has none."""
     if importlib.util.find_spec('mmcv._ext'):
         return
-    for path, node in find_dicts(dict(model=cfg.get('model')), 'type'):
+    for path, node in find_dicts(dict(model=model), 'type'):
         name = str(node['type']).removeprefix('mmseg.').removeprefix('mmcv.')
         if name in NEEDS_OPS:
             raise UsageError(
@@ -71,8 +94,18 @@ def check_ops(cfg: Config) -> None:
             )
 
 
+def check_heads(model: dict) -> None:
+    """Raises ``UsageError`` if the heads disagree on the number of classes."""
+    counts = {path: head['num_classes'] for path, head in find_heads(model).items()}
+    if len(set(counts.values())) > 1:
+        said = ', '.join(f'{path}.num_classes={count}' for path, count in counts.items())
+        raise UsageError(f'the heads disagree: {said}; a leaf has to set each')
+
+
 def check_data(split: str, dataset: dict, model: dict) -> None:
     """Checks the folders, lists, files and labels of one loader's dataset, wrappers included.
+
+    Data on a server, and datasets that are not MMEngine's, are left alone.
 
     Args:
         split: ``train``, ``val`` or ``test``, for messages.
@@ -80,32 +113,55 @@ def check_data(split: str, dataset: dict, model: dict) -> None:
         model: Config of the network, which gives the number of classes.
 
     Raises:
-        UsageError: Something is missing, empty, or holds a label outside the classes.
+        UsageError: Something is missing, empty, of other classes than the network, or holds a label
+            outside them.
     """
-    for path, node in find_dicts(dict({f'{split}_dataloader': dict(dataset=dataset)}), 'type'):
-        kind = DATASETS.get(node['type'])
+    for path, node in find_dicts({f'{split}_dataloader': dict(dataset=dataset)}, 'type'):
+        kind = DATASETS.get(node['type']) if isinstance(node['type'], str) else node['type']
         if not (isinstance(kind, type) and issubclass(kind, BaseDataset)):
             continue
+        if node.get('backend_args') or '://' in str(node.get('data_root')):
+            continue
         _check_paths(path, node)
-        # not serialised, which would fail on an empty list
-        built = DATASETS.build(dict(node, pipeline=[], serialize_data=False))
+        built = _build(node)
         if len(built) == 0:
             raise UsageError(f'{path} holds no image: {_describe(node)}')
+        _check_classes(path, built, model)
         _check_labels(path, node, built, model)
         print_log(f'{split}: {len(built)} images, {_describe(node)}', logger='current')
 
 
-def label_range(model: dict) -> tuple[int, int] | None:
-    """Number of classes and the ignored label of a network's config; None if it names no classes.
+def _check_type(path: str, node: dict, registry: Registry) -> None:
+    name = node.get('type') if isinstance(node, dict) else None
+    if not isinstance(name, str):
+        return
+    try:
+        found = registry.get(name)
+    except RuntimeError:  # how the maintained MMEngine says that there is none
+        found = None
+    if found is None:
+        known = {*registry.module_dict, *registry.root.module_dict}
+        nearest = difflib.get_close_matches(name, known, n=1)
+        hint = f'did you mean {nearest[0]}?' if nearest else 'is its package installed?'
+        raise UsageError(f'{path}.type={name} is not registered; {hint}')
 
-    For a TTA model the wrapped network's. Heads in a cascade share their classes: the last counts.
-    """
-    model = model.get('module') or model
-    head = model.get('decode_head') or {}
-    head = head[-1] if isinstance(head, (list, tuple)) else head
-    if 'num_classes' not in head:
-        return None
-    return head['num_classes'], head.get('ignore_index', 255)
+
+def _build(node: dict) -> BaseDataset:
+    try:
+        # serialising an empty list fails with a message that names nothing
+        return DATASETS.build(dict(node, pipeline=[], serialize_data=False))
+    except TypeError:  # a class whose __init__ does not know that argument
+        return DATASETS.build(dict(node, pipeline=[]))
+
+
+def _check_classes(path: str, dataset: BaseDataset, model: dict) -> None:
+    limits, classes = label_range(model), dataset.metainfo.get('classes')
+    if limits and classes and len(classes) != limits[0]:
+        heads = ', '.join(find_heads(model))
+        raise UsageError(
+            f'{heads}: num_classes={limits[0]}, but {path} has {len(classes)} classes; '
+            'set num_classes in every head'
+        )
 
 
 def _describe(node: dict) -> str:
@@ -137,7 +193,8 @@ def _check_labels(path: str, node: dict, dataset: BaseDataset, model: dict) -> N
         for key in ('img_path', 'seg_map_path'):
             if info.get(key) and not Path(info[key]).is_file():
                 raise UsageError(f'{path} names {info[key]}, which does not exist')
-    loaders = [step for step in node['pipeline'] if str(step['type']).endswith('LoadAnnotations')]
+    steps = node.get('pipeline') or []
+    loaders = [step for step in steps if str(step['type']).endswith('LoadAnnotations')]
     limits = label_range(model)
     if not loaders or not limits or 'seg_map_path' not in infos[0]:
         return
@@ -146,13 +203,7 @@ def _check_labels(path: str, node: dict, dataset: BaseDataset, model: dict) -> N
     for info in infos:
         values = np.bincount(load(info)['gt_seg_map'].ravel())
         if values[num_classes:].any():
-            _check_values(info['seg_map_path'], np.flatnonzero(values), num_classes, ignore_index)
-
-
-def _check_values(file: str, values: np.ndarray, num_classes: int, ignore_index: int) -> None:
-    outside = [int(v) for v in values if v >= num_classes and v != ignore_index]
-    if outside:
-        raise UsageError(
-            f'{file} holds label {outside[0]}; the network has {num_classes} classes, '
-            f'so 0 to {num_classes - 1} and {ignore_index} (ignored) are allowed'
-        )
+            outside = np.flatnonzero(values)
+            outside = outside[(outside >= num_classes) & (outside != ignore_index)]
+            if len(outside):
+                raise bad_label(info['seg_map_path'], outside[0], num_classes, ignore_index)

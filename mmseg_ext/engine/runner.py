@@ -64,9 +64,10 @@ class Runner(MMEngineRunner):
             )
             model = revert_sync_batchnorm(model)
             model_wrapper_cfg = dict(model_wrapper_cfg or {}, device_ids=None)
-            model_wrapper_cfg.setdefault(
-                'find_unused_parameters', self.cfg.get('find_unused_parameters', False)
-            )
+            # as MMEngine's own default wrapper
+            unused = self.cfg.get('find_unused_parameters', False)
+            model_wrapper_cfg.setdefault('find_unused_parameters', unused)
+            model_wrapper_cfg.setdefault('broadcast_buffers', False)
         return super().wrap_model(model_wrapper_cfg, model)
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:
@@ -83,7 +84,7 @@ class Runner(MMEngineRunner):
         is_config = isinstance(optim_wrapper, dict)
         if is_config and optim_wrapper.get('type') == 'AmpOptimWrapper' and on_cpu():
             self.logger.warning('no GPU: AMP is off, training in float32')
-            amp_only = ('loss_scale', 'dtype', 'use_fp16')
+            amp_only = ('loss_scale', 'dtype', 'use_fsdp')
             kept = {key: value for key, value in optim_wrapper.items() if key not in amp_only}
             optim_wrapper = dict(kept, type='OptimWrapper')
         return super().build_optim_wrapper(optim_wrapper)

@@ -1,6 +1,7 @@
 """Whether the weights that a config names can be loaded on this machine."""
 
 import importlib
+import importlib.util
 import pickle
 import urllib.error
 import urllib.request
@@ -77,7 +78,10 @@ def check_checkpoint_file(key: str, file: str) -> None:
         with path.open('rb') as handle:
             head = handle.read(16)
         legacy = head[:1] == pickle.PROTO and bytes.fromhex('6cfc9c46f9206aa85019') in head
-        whole = legacy or head[8:9] == b'{'
+        is_safetensors = head[8:9] == b'{'
+        if is_safetensors and not importlib.util.find_spec('safetensors'):
+            raise UsageError(f'{key}: {file} needs safetensors: pip install safetensors')
+        whole = legacy or is_safetensors
     if not whole:
         size = path.stat().st_size
         raise UsageError(
@@ -106,7 +110,9 @@ def _check_url(key: str, url: str) -> None:
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT):
             pass
-    except (urllib.error.URLError, TimeoutError, OSError) as error:
+    except OSError as error:  # URLError and TimeoutError are such
+        if isinstance(error, urllib.error.HTTPError) and error.code not in (404, 410):
+            return  # the server is there; some refuse HEAD
         raise UsageError(
             f'{key}: {url} cannot be reached ({error}); download it elsewhere and put it at '
             f'{cached}, or train from scratch with None'

@@ -9,6 +9,8 @@ from mmengine.runner import Runner
 from mmseg_ext.records.curves import draw_curves
 from mmseg_ext.registry import HOOKS
 
+from .picture_hook import or_warn
+
 
 @HOOKS.register_module()
 class CurvesHook(Hook):
@@ -17,11 +19,13 @@ class CurvesHook(Hook):
     priority = 'VERY_LOW'
 
     @master_only
+    @or_warn
     def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
         """Draws what has been logged so far."""
         draw_curves(Path(runner.work_dir))
 
     @master_only
+    @or_warn
     def after_train(self, runner: Runner) -> None:
         """Draws the whole run."""
         draw_curves(Path(runner.work_dir))

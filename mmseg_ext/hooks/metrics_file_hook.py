@@ -1,5 +1,6 @@
 """Keeps every validation's values in a file."""
 
+import json
 from pathlib import Path
 
 from mmengine.dist import master_only
@@ -8,7 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmseg_ext.records.files import write_json
-from mmseg_ext.records.history import read_validations
+from mmseg_ext.records.history import best_of, read_validations
 from mmseg_ext.registry import HOOKS
 
 
@@ -16,18 +17,24 @@ from mmseg_ext.registry import HOOKS
 class MetricsFileHook(Hook):
     """Writes ``metrics.json`` after every validation and ``test_metrics.json`` after a test.
 
-    ``metrics.json`` holds ``best`` and ``validations``, each with ``epoch``, ``iter``, ``metrics``
-    (percent, as printed) and ``per_class`` (shares; null for a class that never occurs). A resumed
-    run goes on with the file and replaces what it does again. Per-class values need a metric that
-    keeps them, as ``mmseg_ext.SegMetrics`` does; with others there are the means alone.
+    ``metrics.json`` holds ``started`` (the time stamp of the run's first log folder), ``best`` and
+    ``validations``, each with ``epoch``, ``iter``, ``metrics`` (percent, as printed) and
+    ``per_class`` (shares; null for a class that never occurs). A resumed run goes on with the file
+    and replaces what it does again; a new run in a used folder starts it anew. Values per class
+    need a metric that keeps them, as ``mmseg_ext.SegMetrics`` does; with others there are means.
     """
 
     priority = 'LOW'  # after the metrics are logged, before curves are drawn from the file
 
     @master_only
+    def before_train(self, runner: Runner) -> None:
+        """Starts the file, unless the run was resumed."""
+        if runner.iter == 0:
+            self._write(runner, [])
+
+    @master_only
     def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
         """Adds this validation."""
-        work_dir = Path(runner.work_dir)
         # by the time of a validation the epoch counter stands at the epochs done
         entry = dict(
             epoch=runner.epoch,
@@ -35,12 +42,19 @@ class MetricsFileHook(Hook):
             metrics=metrics or {},
             per_class=_per_class(runner.val_evaluator),
         )
-        earlier = read_validations(work_dir) if runner.iter else []
-        validations = [old for old in earlier if old['iter'] < runner.iter] + [entry]
-        scored = [done for done in validations if done['metrics'].get('mIoU') is not None]
-        best = max(scored, key=lambda done: done['metrics']['mIoU'], default=None)
-        content = dict(config=runner.cfg.filename, best=best, validations=validations)
-        write_json(work_dir / 'metrics.json', content)
+        earlier = read_validations(Path(runner.work_dir))
+        self._write(runner, [old for old in earlier if old['iter'] < runner.iter] + [entry])
+
+    def _write(self, runner: Runner, validations: list[dict]) -> None:
+        file = Path(runner.work_dir) / 'metrics.json'
+        started = json.loads(file.read_text())['started'] if validations and file.exists() else None
+        content = dict(
+            config=runner.cfg.filename,
+            started=started or runner.timestamp,
+            best=best_of(validations),
+            validations=validations,
+        )
+        write_json(file, content)
 
     @master_only
     def after_test_epoch(self, runner: Runner, metrics: dict | None = None) -> None:

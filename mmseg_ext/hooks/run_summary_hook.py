@@ -4,9 +4,9 @@ from pathlib import Path
 
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 
-from mmseg_ext.records.history import read_validations
+from mmseg_ext.records.history import best_of, read_validations
 from mmseg_ext.registry import HOOKS
 
 
@@ -21,13 +21,12 @@ class RunSummaryHook(Hook):
         """Lists what the training left in its folder."""
         work_dir = Path(runner.work_dir)
         lines = []
-        scored = [v for v in read_validations(work_dir) if v['metrics'].get('mIoU') is not None]
-        if scored:
-            best = max(scored, key=lambda entry: entry['metrics']['mIoU'])
-            for what, entry in (('last', scored[-1]), ('best', best)):
-                lines.append(
-                    f'{what} mIoU {entry["metrics"]["mIoU"]:.2f} at {_when(runner, entry)}'
-                )
+        validations = read_validations(work_dir)
+        best = best_of(validations)
+        if best:
+            for what, entry in (('last', validations[-1]), ('best', best)):
+                score = entry['metrics'].get('mIoU', float('nan'))
+                lines.append(f'{what} mIoU {score:.2f} at {_when(runner, entry)}')
         lines.append(f'everything is in {_short(work_dir)}:')
         files = {
             Path(runner.cfg.filename or f'{runner.timestamp}.py').name: 'the resolved config',
@@ -40,10 +39,11 @@ class RunSummaryHook(Hook):
         lines += [
             f'  {name:<24} {what}' for name, what in files.items() if (work_dir / name).exists()
         ]
-        checkpoints = sorted(work_dir.glob('best_*.pth')) or sorted(work_dir.glob('*.pth'))
-        if checkpoints:
+        best_files = sorted(work_dir.glob('best_*.pth'), key=lambda path: path.stat().st_mtime)
+        checkpoint = best_files[-1] if best_files else find_latest_checkpoint(runner.work_dir)
+        if checkpoint:
             config = runner.cfg.filename or 'CONFIG'
-            lines.append(f'test it: python tools/test.py {config} {_short(checkpoints[0])}')
+            lines.append(f'test it: python tools/test.py {config} {_short(Path(checkpoint))}')
         runner.logger.info('\n'.join(['training is done', *lines]))
 
     @master_only

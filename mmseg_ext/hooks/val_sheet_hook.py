@@ -12,6 +12,8 @@ from mmseg.structures import SegDataSample
 from mmseg_ext.records.pictures import Picture, draw_sheet, read_picture
 from mmseg_ext.registry import HOOKS
 
+from .picture_hook import or_warn
+
 
 @HOOKS.register_module()
 class ValSheetHook(Hook):
@@ -41,6 +43,7 @@ class ValSheetHook(Hook):
         batches = len(runner.val_dataloader)
         self.batches = set(np.linspace(0, batches - 1, self.num_images).round().astype(int))
 
+    @or_warn
     def after_val_iter(
         self,
         runner: Runner,
@@ -53,6 +56,7 @@ class ValSheetHook(Hook):
             self.pictures.append(read_picture(outputs[0]))
 
     @master_only
+    @or_warn
     def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
         """Draws the sheet."""
         if not self.pictures:

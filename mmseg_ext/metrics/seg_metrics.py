@@ -20,6 +20,9 @@ class SegMetrics(IoUMetric):
     """
 
     def __init__(self, *args, **kwargs):
+        # over the process group; the stock way, through files below the current folder, fails where
+        # machines do not share that folder
+        kwargs.setdefault('collect_device', 'gpu')
         super().__init__(*args, **kwargs)
         self.per_class: dict[str, dict[str, float]] = {}
 

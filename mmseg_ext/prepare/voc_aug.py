@@ -63,7 +63,10 @@ def _convert_mat(job: tuple[Path, Path]) -> None:
     source, target = job
     if target.exists():
         return
-    mask = loadmat(source)['GTcls'][0]['Segmentation'][0].astype(np.uint8)
+    try:
+        mask = loadmat(source)['GTcls'][0]['Segmentation'][0].astype(np.uint8)
+    except Exception as error:  # scipy raises nearly anything on a file that was cut off
+        raise UsageError(f'{source} does not read: {error}; unpack benchmark.tgz again') from error
     picture = Image.fromarray(mask)
     picture.putpalette(voc_palette().tobytes())
     with replacing(target) as part:

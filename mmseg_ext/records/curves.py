@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .files import replacing
-from .history import read_scalars, read_validations
+from .history import best_of, read_scalars, read_validations
 
 
 def draw_curves(work_dir: Path) -> Path | None:
@@ -54,9 +54,8 @@ def _plot(axes: Axes, scalars: list[dict], name: str, **style) -> None:
 
 
 def _mark_best(axes: Axes, validations: list[dict]) -> None:
-    scored = [entry for entry in validations if 'mIoU' in entry['metrics']]
-    if scored:
-        best = max(scored, key=lambda entry: entry['metrics']['mIoU'])
+    best = best_of(validations)
+    if best:
         text = f'{best["metrics"]["mIoU"]:.2f}'
         place = (best['iter'], best['metrics']['mIoU'])
         axes.annotate(text, place, textcoords='offset points', xytext=(0, 7), ha='center')

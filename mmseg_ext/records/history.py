@@ -10,6 +10,9 @@ def read_scalars(work_dir: Path) -> list[dict]:
     A resumed run has one ``TIME/vis_data/scalars.json`` for every start; where a later start went
     over steps again, its values count.
 
+    Starts before the run of ``metrics.json`` began, in a folder that an earlier run used, are left
+    out.
+
     Args:
         work_dir: The run's folder.
 
@@ -17,19 +20,31 @@ def read_scalars(work_dir: Path) -> list[dict]:
         One dict a log line: ``step`` in iterations, ``loss``, ``lr`` and what else was logged.
     """
     records: list[dict] = []
-    for file in sorted(work_dir.glob('*/vis_data/scalars.json')):
+    started = _read_metrics(work_dir).get('started', '')
+    files = sorted(work_dir.glob('*/vis_data/scalars.json'))
+    for file in (file for file in files if file.parts[-3] >= started):
         lines = [_parse(line) for line in file.read_text().splitlines()]
-        started = [line for line in lines if 'loss' in line]
-        if started:
-            records = [line for line in records if line['step'] < started[0]['step']]
-            records += started
+        trained = [line for line in lines if 'loss' in line]
+        if trained:
+            records = [line for line in records if line['step'] < trained[0]['step']]
+            records += trained
     return records
 
 
 def read_validations(work_dir: Path) -> list[dict]:
     """Reads ``metrics.json``: one dict a validation, as ``MetricsFileHook`` describes it."""
+    return _read_metrics(work_dir).get('validations', [])
+
+
+def best_of(validations: list[dict]) -> dict | None:
+    """The validation with the highest mIoU; None if none has one."""
+    scored = [entry for entry in validations if entry['metrics'].get('mIoU') is not None]
+    return max(scored, key=lambda entry: entry['metrics']['mIoU'], default=None)
+
+
+def _read_metrics(work_dir: Path) -> dict:
     file = work_dir / 'metrics.json'
-    return json.loads(file.read_text())['validations'] if file.is_file() else []
+    return json.loads(file.read_text()) if file.is_file() else {}
 
 
 def _parse(line: str) -> dict:

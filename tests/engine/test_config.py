@@ -1,5 +1,5 @@
 import pytest
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 
 from mmseg_ext.engine.config import check_config_path, complete_config, is_by_epoch, load_config
 from mmseg_ext.engine.errors import UsageError
@@ -71,29 +71,81 @@ def test_completing_twice_changes_nothing():
     assert cfg.to_dict() == once
 
 
-def make_data_config(**roots):
-    loaders = {
-        f'{split}_dataloader': dict(dataset=dict(data_root=root)) for split, root in roots.items()
-    }
-    return Config(dict(data_root='new', **loaders))
+@pytest.fixture
+def pieces(tmp_path):
+    """A dataset piece as MMSegmentation writes it, and a function that makes a leaf over it."""
+    (tmp_path / 'piece.py').write_text("""
+data_root = 'data/base'
+train_dataloader = dict(dataset=dict(data_root=data_root))
+val_dataloader = dict(dataset=dict(data_root=data_root))
+""")
+
+    def make(name, text, base='piece'):
+        (tmp_path / f'{name}.py').write_text(f"_base_ = ['./{base}.py']\n{text}")
+        return str(tmp_path / f'{name}.py')
+
+    return make
 
 
-def test_a_data_root_that_no_dataset_uses_is_put_in_force():
-    cfg = make_data_config(train='old', val='old')
-    cfg.train_dataloader.dataset = ConfigDict(
-        type='ConcatDataset', datasets=[dict(data_root='old'), dict(data_root='old')]
-    )
+def roots(path, options=None):
+    cfg = load_config(path, options)
     complete_config(cfg)
-    assert [part.data_root for part in cfg.train_dataloader.dataset.datasets] == ['new', 'new']
-    assert cfg.val_dataloader.dataset.data_root == 'new'
+    return cfg.train_dataloader.dataset.data_root, cfg.val_dataloader.dataset.data_root
 
 
-def test_a_data_root_that_one_dataset_uses_changes_no_other():
-    cfg = make_data_config(train='new', val='elsewhere')
+def test_a_data_root_set_in_a_leaf_is_put_in_force(pieces):
+    assert roots(pieces('leaf', "data_root = 'data/leaf'")) == ('data/leaf', 'data/leaf')
+
+
+def test_so_is_one_set_by_the_command_line_over_a_leaf_over_a_leaf(pieces):
+    pieces('parent', "data_root = 'data/parent'")
+    leaf = pieces('leaf', '', base='parent')
+    assert roots(leaf) == ('data/parent', 'data/parent')
+    assert roots(leaf, {'data_root': 'cli'}) == ('cli', 'cli')
+
+
+def test_roots_that_a_leaf_gives_its_datasets_are_left_alone(pieces):
+    text = "train_dataloader = dict(dataset=dict(data_root='data/mine'))\n"
+    assert roots(pieces('leaf', text)) == ('data/mine', 'data/base')
+    text += "data_root = 'data/leaf'"
+    assert roots(pieces('both', text)) == ('data/mine', 'data/leaf')
+
+
+@pytest.mark.parametrize(
+    'evaluator, saves_best',
+    [
+        (dict(type='IoUMetric'), True),
+        (dict(type='IoUMetric', iou_metrics=['mDice']), False),
+        ([dict(type='IoUMetric', iou_metrics=['mDice']), dict(iou_metrics=['mIoU'])], True),
+        (None, False),
+    ],
+)
+def test_the_default_checkpoint_hook_saves_the_best_where_there_is_an_miou(evaluator, saves_best):
+    cfg = Config(dict(train_cfg=dict(type='EpochBasedTrainLoop'), val_evaluator=evaluator))
     complete_config(cfg)
-    assert cfg.val_dataloader.dataset.data_root == 'elsewhere'
+    assert ('save_best' in cfg.default_hooks.checkpoint) is saves_best
 
 
-def test_a_data_root_without_effect_is_an_error():
-    with pytest.raises(UsageError, match=r"data_root='new' has no effect.*'a', 'b'"):
-        complete_config(make_data_config(train='a', val='b'))
+@pytest.mark.parametrize(
+    'loop, interval', [('EpochBasedTrainLoop', 1), ('IterBasedTrainLoop', 1000)]
+)
+def test_the_default_checkpoint_hook_saves_as_often_as_the_loop_validates(loop, interval):
+    cfg = Config(dict(train_cfg=dict(type=loop)))
+    complete_config(cfg)
+    assert cfg.default_hooks.checkpoint.interval == interval
+    cfg = Config(dict(train_cfg=dict(type=loop, val_interval=7)))
+    complete_config(cfg)
+    assert cfg.default_hooks.checkpoint.interval == 7
+
+
+@pytest.mark.parametrize('text', ['model = dict(', 'model = {{_base_.gone}}', 'rate = 1 / 0'])
+def test_a_config_that_does_not_run_is_named(tmp_path, text):
+    (tmp_path / 'leaf.py').write_text(text)
+    with pytest.raises(UsageError, match=r'leaf\.py does not load: \w+'):
+        load_config(str(tmp_path / 'leaf.py'))
+
+
+def test_a_file_that_is_no_config_is_named(tmp_path):
+    (tmp_path / 'epoch_1.pth').write_text('')
+    with pytest.raises(UsageError, match=r'epoch_1\.pth does not load'):
+        load_config(str(tmp_path / 'epoch_1.pth'))

@@ -4,6 +4,8 @@ import shutil
 import numpy as np
 import pytest
 from mmengine.config import ConfigDict
+from mmseg.datasets import PascalVOCDataset
+from mmseg.registry import DATASETS
 from PIL import Image
 
 from mmseg_ext.engine import preflight
@@ -89,13 +91,17 @@ def test_ignored_labels_and_the_last_class_pass(cfg, own_voc):
 def test_labels_are_checked_as_the_pipeline_loads_them(cfg, own_voc):
     """reduce_zero_label turns 21 into 20, which 21 classes allow."""
     spoil(own_voc, 'train', 21)
-    for split in ('train', 'val', 'test'):
+    for split in ('train', 'val'):
         cfg[f'{split}_dataloader'].dataset.reduce_zero_label = True
     preflight.check(cfg)
+    file = spoil(own_voc, 'train', 22)
+    with pytest.raises(UsageError, match=rf'{file} holds label 21'):
+        preflight.check(cfg)
 
 
 def test_another_process_of_the_machine_leaves_the_files_to_the_first(cfg, monkeypatch):
     cfg.train_dataloader.dataset.data_root = 'gone'
+    monkeypatch.setenv('RANK', '1')
     monkeypatch.setenv('LOCAL_RANK', '1')
     preflight.check(cfg)
 
@@ -111,17 +117,63 @@ def test_stock_focal_loss_without_compiled_ops_is_refused(cfg, monkeypatch, name
 def test_with_compiled_ops_it_is_not(cfg, monkeypatch):
     cfg.model.decode_head.loss_decode = ConfigDict(type='FocalLoss')
     monkeypatch.setattr(importlib.util, 'find_spec', lambda name: object())
-    preflight.check_ops(cfg)
+    preflight.check_ops(cfg.model)
 
 
-@pytest.mark.parametrize(
-    'model, expected',
-    [
-        (dict(decode_head=dict(num_classes=21)), (21, 255)),
-        (dict(decode_head=[dict(num_classes=5), dict(num_classes=6, ignore_index=0)]), (6, 0)),
-        (dict(module=dict(decode_head=dict(num_classes=3))), (3, 255)),
-        (dict(type='SomethingElse'), None),
-    ],
-)
-def test_label_range(model, expected):
-    assert preflight.label_range(model) == expected
+def test_training_needs_no_test_set_and_testing_no_training_set(cfg):
+    cfg.test_dataloader.dataset.ann_file = 'gone.txt'
+    preflight.check(cfg)
+    cfg.train_cfg = None
+    with pytest.raises(UsageError, match=r'test_dataloader\.dataset\.ann_file'):
+        preflight.check(cfg)
+
+
+def test_data_on_a_server_is_left_alone(cfg):
+    for split in ('train', 'val'):
+        cfg[f'{split}_dataloader'].dataset.data_root = 's3://bucket/voc'
+    preflight.check(cfg)
+
+
+def test_an_unknown_type_suggests_the_nearest(cfg):
+    cfg.model.backbone.type = 'MixVisonTransformer'
+    with pytest.raises(UsageError, match=r'model\.backbone\.type=.* did you mean MixVisionTransf'):
+        preflight.check(cfg)
+
+
+def test_an_unknown_transform_is_named_with_its_place(cfg):
+    cfg.train_dataloader.dataset.pipeline[2].type = 'RandomCorp'
+    with pytest.raises(UsageError, match=r'dataset\.pipeline\[2\]\.type=RandomCorp.*RandomCrop\?'):
+        preflight.check(cfg)
+
+
+def test_a_forgotten_auxiliary_head_is_named(cfg):
+    cfg.model.auxiliary_head = dict(type='FCNHead', num_classes=19)
+    with pytest.raises(UsageError, match=r'decode_head.num_classes=21, .*auxiliary_head.*=19'):
+        preflight.check(cfg)
+
+
+def test_a_network_for_other_classes_is_refused(cfg):
+    cfg.model.decode_head.num_classes = 22
+    with pytest.raises(UsageError, match=r'decode_head: num_classes=22, but .* has 21 classes'):
+        preflight.check(cfg)
+
+
+def test_types_may_be_classes(cfg):
+    cfg = cfg.to_dict()  # Config itself would turn them into strings
+    for split in ('train', 'val'):
+        cfg[f'{split}_dataloader']['dataset']['type'] = PascalVOCDataset
+    preflight.check(cfg)
+
+
+def test_a_dataset_class_with_its_own_arguments_is_checked_too(cfg, own_voc):
+    @DATASETS.register_module(force=True)
+    class OwnDataset(PascalVOCDataset):
+        def __init__(self, ann_file, data_root, data_prefix, pipeline):
+            super().__init__(
+                ann_file=ann_file, data_root=data_root, data_prefix=data_prefix, pipeline=pipeline
+            )
+
+    file = spoil(own_voc, 'train', 99)
+    cfg.train_dataloader.dataset.type = 'OwnDataset'
+    with pytest.raises(UsageError, match=rf'{file} holds label 99'):
+        preflight.check(cfg)

@@ -1,10 +1,14 @@
 """Each mistake gives one clear line on stderr, status 2, and leaves nothing behind."""
 
-import re
+import shutil
 import sys
 from importlib.util import find_spec
 
+import numpy as np
 import pytest
+from PIL import Image
+
+from mmseg_ext.engine.preflight import MAX_LABELS
 
 TRAIN = (sys.executable, 'tools/train.py')
 
@@ -51,10 +55,50 @@ def test_no_data_for_several_processes_is_said_once(fails, tiny_config):
     assert 'there is no data/VOCdevkit-gone' in line
 
 
-def test_a_label_outside_the_classes(fails, tiny_config):
-    # the demo's labels go up to 20
-    line = fails(*TRAIN, tiny_config, '--cfg-options', 'model.decode_head.num_classes=20')
-    assert re.search(r'SegmentationClass/\S+\.png holds label 20; the network has 20 classes', line)
+@pytest.fixture
+def spoilt_voc(voc_root, tmp_path):
+    """The demo data with one label of 21, in the first training image."""
+    voc = shutil.copytree(voc_root, tmp_path / 'VOC2012')
+    name = (voc / 'ImageSets/Segmentation/train.txt').read_text().split()[0]
+    label = np.array(Image.open(voc / f'SegmentationClass/{name}.png'))
+    label[:, :] = 21
+    Image.fromarray(label).save(voc / f'SegmentationClass/{name}.png')
+    return voc, name
+
+
+def test_a_label_outside_the_classes(fails, tiny_config, spoilt_voc):
+    voc, name = spoilt_voc
+    line = fails(*TRAIN, tiny_config, '--cfg-options', f'data_root={voc}')
+    assert f'SegmentationClass/{name}.png holds label 21; the network has 21 classes' in line
+
+
+def test_a_label_that_the_second_process_meets_first(run, tiny_config, spoilt_voc, tmp_path):
+    """Beyond the files that are looked at before the start; on a GPU it would be an assertion."""
+    voc, name = spoilt_voc
+    others = (voc / 'ImageSets/Segmentation/train.txt').read_text().split()[1:]
+    names = (others * 20)[:601]
+    skipped = set(range(601)) - set(np.linspace(0, 600, MAX_LABELS).round().astype(int))
+    position = min(index for index in skipped if index % 2)
+    names[position] = name
+    (voc / 'long.txt').write_text('\n'.join(names))
+    done = run(
+        'tools/dist_train.sh', tiny_config, 2, '--work-dir', tmp_path / 'run', '--cfg-options',
+        f'data_root={voc}', 'train_dataloader.dataset.ann_file=long.txt',
+        'train_dataloader.sampler.shuffle=False', check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert done.stderr.count(f'error: {voc}/SegmentationClass/{name}.png holds label 21') == 1
+
+
+def test_an_option_that_is_none(run, tiny_config):
+    done = run(*TRAIN, tiny_config, '--cfg-options', 'foo', check=False)
+    assert done.returncode == 2 and "--cfg-options takes KEY=VALUE, got 'foo'" in done.stderr
+
+
+def test_a_number_of_nodes_that_is_none(fails, tiny_config, monkeypatch):
+    monkeypatch.setenv('NNODES', 'two')
+    line = fails('tools/dist_train.sh', tiny_config, 1)
+    assert "NNODES must be a whole number, got 'two'" in line
 
 
 @pytest.mark.skipif(bool(find_spec('torchvision')), reason='this machine has torchvision')

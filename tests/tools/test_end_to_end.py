@@ -95,6 +95,24 @@ def test_resume_goes_on_at_the_right_epoch(trained, tiny_config, run, tmp_path):
     assert (work_dir / 'epoch_3.pth').exists()
 
 
+def test_resume_of_a_fine_tune_goes_on_with_its_own_checkpoint(trained, tiny_config, run, tmp_path):
+    """MMEngine alone would resume from load_from: the epoch and the optimizer of another run."""
+    command = [sys.executable, 'tools/train.py', tiny_config, '--work-dir', tmp_path]
+    options = [f'load_from={trained[0] / "epoch_1.pth"}', 'train_dataloader.dataset.indices=8']
+    run(*command, '--cfg-options', *options)
+    done = run(*command, '--resume', '--cfg-options', *options, 'train_cfg.max_epochs=3')
+    assert 'resumed epoch: 2, iter: 2' in done.stdout + done.stderr
+    assert [entry['iter'] for entry in validations(tmp_path)] == [1, 2, 3]
+
+
+def test_resume_with_nothing_to_resume_says_so(tiny_config, run, tmp_path):
+    done = run(
+        sys.executable, 'tools/train.py', tiny_config, '--work-dir', tmp_path, '--resume',
+        '--cfg-options', 'train_cfg.max_epochs=1', 'train_dataloader.dataset.indices=8',
+    )  # fmt: skip
+    assert 'has no checkpoint to resume: starting anew' in done.stdout + done.stderr
+
+
 def test_two_nodes_of_one_process_equal_two_processes(trained, tiny_config, tmp_path):
     command = [
         str(ROOT / 'tools/dist_train.sh'), str(tiny_config), '1', '--work-dir', str(tmp_path),
@@ -104,9 +122,11 @@ def test_two_nodes_of_one_process_equal_two_processes(trained, tiny_config, tmp_
         probe.bind(('127.0.0.1', 0))
         port = str(probe.getsockname()[1])
     env = dict(os.environ, PYTHON=sys.executable, NNODES='2', PORT=port)
-    nodes = [
-        subprocess.Popen(command, cwd=ROOT, env=dict(env, NODE_RANK=rank)) for rank in ('0', '1')
-    ]
+    nodes = []
+    for rank in ('0', '1'):
+        folder = tmp_path / f'node{rank}'  # machines share the run's folder, not the current one
+        folder.mkdir()
+        nodes.append(subprocess.Popen(command, cwd=folder, env=dict(env, NODE_RANK=rank)))
     assert [node.wait(timeout=200) for node in nodes] == [0, 0]
     ours, theirs = validations(tmp_path), validations(trained[0])
     assert [entry['metrics'] for entry in ours] == [entry['metrics'] for entry in theirs]

@@ -23,8 +23,9 @@ def checkout(tmp_path):
     return tmp_path
 
 
-def set_up(checkout, *python, **env):
+def set_up(checkout, *python, extras=None, **env):
     command = [*(python or [sys.executable]), str(checkout / 'tools/setup_env.py')]
+    command += ['--extras', extras] if extras else []
     return subprocess.run(
         command, env=dict(os.environ, **env), capture_output=True, text=True, timeout=120
     )
@@ -72,8 +73,8 @@ def test_a_second_call_installs_nothing_until_the_requirements_change(checkout):
     (binaries / 'python').write_text(f'#!/bin/sh\necho "$@" >> {checkout}/calls\n')
     (binaries / 'python').chmod(0o755)
 
-    def calls():
-        assert set_up(checkout).returncode == 0
+    def calls(**options):
+        assert set_up(checkout, **options).returncode == 0
         return (checkout / 'calls').read_text().splitlines()
 
     assert len(calls()) == 1 and '-c' in calls()[0]
@@ -81,3 +82,5 @@ def test_a_second_call_installs_nothing_until_the_requirements_change(checkout):
     with (checkout / 'constraints.txt').open('a') as handle:
         handle.write('# changed\n')
     assert len(calls()) == 2
+    assert calls(extras='dev,gpu')[-1].endswith('[dev,gpu]')
+    assert len(calls(extras='dev')) == 3, 'an extra that is there already was installed again'

@@ -4,10 +4,11 @@
 import argparse
 from pathlib import Path
 
-from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 from rich.progress import track
 
+from mmseg_ext.engine import preflight
+from mmseg_ext.engine.cli import KeyValues
 from mmseg_ext.engine.config import complete_config, load_config
 from mmseg_ext.engine.errors import UsageError, run_command
 from mmseg_ext.metrics.colour_baseline import build_datasets, colour_baseline, load_samples
@@ -29,7 +30,7 @@ def parse_args() -> argparse.Namespace:
         '--max-train-images', type=int, metavar='N', help='average over N images, evenly spaced'
     )
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='change settings'
+        '--cfg-options', nargs='+', action=KeyValues, metavar='KEY=VALUE', help='change settings'
     )
     parser.add_argument('--run', type=Path, metavar='WORK_DIR', help='compare with this run')
     return parser.parse_args()
@@ -40,7 +41,14 @@ def main() -> None:
     args = parse_args()
     cfg = load_config(args.config, args.cfg_options)
     complete_config(cfg)
+    validations = read_validations(args.run) if args.run else None
+    if args.run and not validations:
+        raise UsageError(f'no validation in {args.run}/metrics.json')
     init_default_scope(cfg.get('default_scope', 'mmseg'))
+    for split in ('train', 'val'):
+        if not cfg.get(f'{split}_dataloader'):
+            raise UsageError(f'{args.config} has no {split}_dataloader')
+        preflight.check_data(split, cfg[f'{split}_dataloader'].dataset, cfg.get('model') or {})
     train, val = (build_datasets(cfg[f'{split}_dataloader'].dataset) for split in ('train', 'val'))
     classes, ignore_index = train[0].metainfo['classes'], train[0].ignore_index
     try:
@@ -57,9 +65,6 @@ def main() -> None:
         print(f'{name:24} mIoU {scores.mIoU:6.2f}  aAcc {scores.aAcc:6.2f}')
     if not args.run:
         return
-    validations = read_validations(args.run)
-    if not validations:
-        raise UsageError(f'no validation in {args.run}/metrics.json')
     metrics = validations[-1]['metrics']
     print(f'{"network":24} mIoU {metrics["mIoU"]:6.2f}  aAcc {metrics["aAcc"]:6.2f}', end='')
     print(f'  ({metrics["mIoU"] - baseline.floor:+.2f} mIoU over the better of the two)')

@@ -27,6 +27,8 @@ def main() -> None:
         '--nproc', type=int, default=os.cpu_count(), help='processes (default: every core)'
     )
     args = parser.parse_args()
+    if args.nproc < 1:
+        parser.error(f'--nproc must be at least 1, got {args.nproc}')
     out = args.out_dir or args.devkit_path / 'VOC2012' / 'SegmentationClassAug'
     counts = convert(args.devkit_path, args.aug_path, out, args.nproc)
     print(f'masks in {out}; aug.txt: {counts["aug"]}, trainaug.txt: {counts["trainaug"]} images')

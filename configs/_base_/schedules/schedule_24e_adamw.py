@@ -1,4 +1,4 @@
-"""24 epochs for small networks from scratch: AdamW 6e-4, polynomial decay to 0, batch 16.
+"""24 epochs for small networks from scratch: AdamW 6e-4, batch 16, warm-up, linear decay to 0.
 
 The rate is ten times SegFormer's own 6e-5, which is a fine-tuning rate for a pre-trained encoder.
 """
@@ -9,14 +9,22 @@ optim_wrapper = dict(
 )
 param_scheduler = [
     dict(
-        type='PolyLR',
-        power=0.9,
-        eta_min=0.0,
+        type='LinearLR',
+        start_factor=0.01,
         begin=0,
+        end=2,
+        by_epoch=True,
+        convert_to_iter_based=True,
+    ),
+    dict(
+        type='PolyLR',
+        power=1.0,
+        eta_min=0.0,
+        begin=2,
         end=24,
         by_epoch=True,
         convert_to_iter_based=True,
-    )
+    ),
 ]
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=24, val_interval=4)
 val_cfg = dict(type='ValLoop')
