@@ -128,6 +128,23 @@ def test_training_needs_no_test_set_and_testing_no_training_set(cfg):
         preflight.check(cfg)
 
 
+def test_images_without_labels_pass_where_none_are_loaded(cfg, own_voc):
+    shutil.rmtree(own_voc / 'SegmentationClass')
+    cfg.train_cfg = None
+    with pytest.raises(UsageError, match=r'data_prefix\.seg_map_path: there is no'):
+        preflight.check(cfg)
+    cfg.test_dataloader.dataset.pipeline = [dict(type='LoadImageFromFile')]
+    preflight.check(cfg)
+
+
+def test_labels_that_a_tta_pipeline_loads_are_checked(cfg, own_voc):
+    file = spoil(own_voc, 'val', 21)
+    cfg.train_cfg = None
+    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+    with pytest.raises(UsageError, match=f'{file} holds label 21'):
+        preflight.check(cfg)
+
+
 def test_data_on_a_server_is_left_alone(cfg):
     for split in ('train', 'val'):
         cfg[f'{split}_dataloader'].dataset.data_root = 's3://bucket/voc'
