@@ -30,14 +30,14 @@ NEEDS_OPS = {
     'SideAdapterCLIPHead': 'a head that needs none',
 }
 
-# The way to data that is missing, by what its path contains; the first that fits.
+# The way to data that is missing, by what its path or its class contains; the first that fits.
 PREPARE = {
-    'SegmentationClassAug': 'run python tools/dataset_converters/voc_aug.py DEVKIT SBD',
+    'segmentationclassaug': 'run python tools/dataset_converters/voc_aug.py DEVKIT SBD',
     'aug.txt': 'run python tools/dataset_converters/voc_aug.py DEVKIT SBD',
     'demo': 'run python tools/dataset_converters/demo.py',
-    'VOC': 'README.md, "Data", says where VOC 2012 comes from; to try it without, run '
+    'voc': 'README.md, "Data", says where VOC 2012 comes from; to try it without, run '
     'python tools/dataset_converters/demo.py and set data_root=data/demo/VOCdevkit/VOC2012',
-    'ADEChallenge': 'README.md, "Data", says where ADE20K comes from and where it goes',
+    'ade20k': 'README.md, "Data", says where ADE20K comes from and where it goes',
     'camvid': 'README.md, "Data", says where CamVid comes from and where it goes',
 }
 
@@ -185,7 +185,8 @@ def _check_paths(path: str, node: dict) -> None:
     wanted.update({f'data_prefix.{key}': root / value for key, value in prefixes.items() if value})
     for key, place in wanted.items():
         if not place.exists():
-            hints = (hint for mark, hint in PREPARE.items() if mark in str(place))
+            told = f'{place} {node.get("type")}'.lower()
+            hints = (hint for mark, hint in PREPARE.items() if mark in told)
             way_out = next(hints, 'check the path')
             raise UsageError(f'{path}.{key}: there is no {place}; {way_out}')
 

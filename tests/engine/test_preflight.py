@@ -48,6 +48,12 @@ def test_missing_data_names_the_place_and_the_way_out(cfg):
         preflight.check(cfg)
 
 
+def test_the_class_gives_the_hint_where_the_path_does_not(cfg):
+    cfg.train_dataloader.dataset.data_root = '/nowhere'
+    with pytest.raises(UsageError, match=r'no /nowhere; README\.md, "Data", says where VOC'):
+        preflight.check(cfg)
+
+
 def test_missing_demo_data_names_the_command(cfg):
     cfg.train_dataloader.dataset.data_root = 'data/demo-gone/VOCdevkit/VOC2012'
     with pytest.raises(UsageError, match=r'python tools/dataset_converters/demo\.py'):
