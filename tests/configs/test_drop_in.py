@@ -86,7 +86,9 @@ train_dataloader = dict(
     batch_size=2, num_workers=1,
     dataset=dict(datasets=[dict(_base_.dataset_train, pipeline=train_pipeline),
                            dict(_base_.dataset_aug, pipeline=train_pipeline)]))
-val_dataloader = dict(num_workers=1, dataset=dict(indices=2))
+test_pipeline = [
+    dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
+val_dataloader = dict(num_workers=1, dataset=dict(indices=2, pipeline=test_pipeline))
 train_cfg = dict(max_iters=2, val_interval=2)
 """)
     run(sys.executable, 'tools/train.py', leaf, '--work-dir', tmp_path / 'run')
