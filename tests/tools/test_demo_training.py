@@ -44,7 +44,7 @@ def test_camvid_reaches_what_plain_mmsegmentation_reaches(run, tmp_path):
     ours, plain = tmp_path / 'ours', tmp_path / 'plain'
     run(sys.executable, 'tools/train.py', CAMVID, '--work-dir', ours, timeout=3600)
     cfg = Config.fromfile(CAMVID)
-    del cfg['runner_type']
+    cfg.pop('runner_type')
     cfg.val_evaluator.type = cfg.test_evaluator.type = 'IoUMetric'
     cfg.log_processor = dict(by_epoch=True)
     cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=24)
