@@ -12,6 +12,7 @@ from mmseg.registry import RUNNERS
 from mmseg_ext.engine.cli import make_parser, parse_args
 from mmseg_ext.engine.config import load_config
 from mmseg_ext.engine.errors import UsageError, run_command
+from mmseg_ext.engine.weights import check_checkpoint_file
 
 EXAMPLES = """examples:
   python tools/train.py configs/segformer/segformer_mit-b0_1xb16-24e_camvid-128x128.py
@@ -42,6 +43,7 @@ def find_resume_point(cfg: Config) -> None:
     """Puts the run's own newest checkpoint before a ``load_from``, which MMEngine would resume."""
     newest = find_latest_checkpoint(cfg.work_dir)
     if newest:
+        check_checkpoint_file('--resume', newest)
         cfg.load_from = None
     elif not cfg.get('load_from'):
         print_log(f'{cfg.work_dir} has no checkpoint to resume: starting anew', level=WARNING)

@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 from mmseg_ext.records.curves import draw_curves
 from mmseg_ext.registry import HOOKS
 
-from .picture_hook import or_warn
+from .or_warn import or_warn
 
 
 @HOOKS.register_module()

@@ -1,6 +1,5 @@
 """Keeps every validation's values in a file."""
 
-import json
 from pathlib import Path
 
 from mmengine.dist import master_only
@@ -9,7 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmseg_ext.records.files import write_json
-from mmseg_ext.records.history import best_of, read_validations
+from mmseg_ext.records.history import best_of, read_metrics, read_validations
 from mmseg_ext.registry import HOOKS
 
 
@@ -46,15 +45,15 @@ class MetricsFileHook(Hook):
         self._write(runner, [old for old in earlier if old['iter'] < runner.iter] + [entry])
 
     def _write(self, runner: Runner, validations: list[dict]) -> None:
-        file = Path(runner.work_dir) / 'metrics.json'
-        started = json.loads(file.read_text())['started'] if validations and file.exists() else None
+        work_dir = Path(runner.work_dir)
+        earlier = read_metrics(work_dir) if validations else {}
         content = dict(
             config=runner.cfg.filename,
-            started=started or runner.timestamp,
+            started=earlier.get('started', runner.timestamp),
             best=best_of(validations),
             validations=validations,
         )
-        write_json(file, content)
+        write_json(work_dir / 'metrics.json', content)
 
     @master_only
     def after_test_epoch(self, runner: Runner, metrics: dict | None = None) -> None:

@@ -12,7 +12,7 @@ from mmseg.structures import SegDataSample
 from mmseg_ext.records.pictures import Picture, draw_sheet, read_picture
 from mmseg_ext.registry import HOOKS
 
-from .picture_hook import or_warn
+from .or_warn import or_warn
 
 
 @HOOKS.register_module()

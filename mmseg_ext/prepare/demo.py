@@ -21,7 +21,8 @@ from PIL import Image
 from scipy.io import savemat
 from scipy.sparse import csc_matrix
 
-from .demo_scene import NUM_OBJECT_CLASSES, draw_scene
+from .demo_objects import NUM_OBJECT_CLASSES
+from .demo_scene import draw_scene
 from .lists import write_names
 from .palette import voc_palette
 

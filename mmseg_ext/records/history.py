@@ -20,7 +20,7 @@ def read_scalars(work_dir: Path) -> list[dict]:
         One dict a log line: ``step`` in iterations, ``loss``, ``lr`` and what else was logged.
     """
     records: list[dict] = []
-    started = _read_metrics(work_dir).get('started', '')
+    started = read_metrics(work_dir).get('started', '')
     files = sorted(work_dir.glob('*/vis_data/scalars.json'))
     for file in (file for file in files if file.parts[-3] >= started):
         lines = [_parse(line) for line in file.read_text().splitlines()]
@@ -33,7 +33,7 @@ def read_scalars(work_dir: Path) -> list[dict]:
 
 def read_validations(work_dir: Path) -> list[dict]:
     """Reads ``metrics.json``: one dict a validation, as ``MetricsFileHook`` describes it."""
-    return _read_metrics(work_dir).get('validations', [])
+    return read_metrics(work_dir).get('validations', [])
 
 
 def best_of(validations: list[dict]) -> dict | None:
@@ -42,7 +42,8 @@ def best_of(validations: list[dict]) -> dict | None:
     return max(scored, key=lambda entry: entry['metrics']['mIoU'], default=None)
 
 
-def _read_metrics(work_dir: Path) -> dict:
+def read_metrics(work_dir: Path) -> dict:
+    """Reads the whole of ``metrics.json``; empty where there is none yet."""
     file = work_dir / 'metrics.json'
     return json.loads(file.read_text()) if file.is_file() else {}
 

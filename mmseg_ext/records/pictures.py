@@ -81,7 +81,7 @@ def draw_sheet(
         title: Text above the sheet.
     """
     heights = [picture.image.shape[0] / picture.image.shape[1] for picture in pictures]
-    present = _present(pictures, len(classes))[:MAX_LEGEND]
+    present = _present(pictures, len(classes))
     columns = 5
     legend_height = 0.18 * math.ceil((len(present) + 1) / columns) + 0.25
     width = 3.2

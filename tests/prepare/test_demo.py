@@ -11,7 +11,8 @@ from scipy.io import loadmat
 from scipy.ndimage import maximum_filter, minimum_filter
 
 from mmseg_ext.prepare.demo import MARKER, write_demo
-from mmseg_ext.prepare.demo_scene import OBJECTS, draw_scene
+from mmseg_ext.prepare.demo_objects import OBJECTS
+from mmseg_ext.prepare.demo_scene import draw_scene
 from mmseg_ext.prepare.palette import voc_palette
 
 SETTINGS = dict(num_train=40, num_aug=6, num_val=20, seed=3)

@@ -90,6 +90,16 @@ def test_a_label_that_the_second_process_meets_first(run, tiny_config, spoilt_vo
     assert done.stderr.count(f'error: {voc}/SegmentationClass/{name}.png holds label 21') == 1
 
 
+def test_resume_from_a_torn_checkpoint(run, tiny_config, tmp_path):
+    torn = tmp_path / 'epoch_2.pth'
+    torn.write_bytes(b'PK\x03\x04 cut off')
+    (tmp_path / 'last_checkpoint').write_text(str(torn))
+    done = run(*TRAIN, tiny_config, '--work-dir', tmp_path, '--resume', check=False)
+    assert done.returncode == 2 and 'Traceback' not in done.stderr
+    assert f'error: --resume: {torn}' in done.stderr and 'cut off while it was' in done.stderr
+    assert not list(tmp_path.glob('*/*.log'))
+
+
 def test_an_option_that_is_none(run, tiny_config):
     done = run(*TRAIN, tiny_config, '--cfg-options', 'foo', check=False)
     assert done.returncode == 2 and "--cfg-options takes KEY=VALUE, got 'foo'" in done.stderr
