@@ -6,7 +6,7 @@ import argparse
 from mmengine.config import Config
 from mmseg.registry import RUNNERS
 
-from mmseg_ext.engine.cli import make_parser, parse_args
+from mmseg_ext.engine.cli import apply_guards, make_parser, parse_args
 from mmseg_ext.engine.config import load_config
 from mmseg_ext.engine.errors import UsageError, run_command
 
@@ -25,6 +25,7 @@ def make_config(args: argparse.Namespace) -> Config:
     cfg.launcher = args.launcher
     cfg.load_from = args.checkpoint
     cfg.resume = False
+    apply_guards(cfg, args)
     for part in ('dataloader', 'cfg', 'evaluator'):
         cfg[f'val_{part}'] = None
     for name in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler'):

@@ -9,7 +9,7 @@ from mmengine.logging import print_log
 from mmengine.runner import find_latest_checkpoint
 from mmseg.registry import RUNNERS
 
-from mmseg_ext.engine.cli import make_parser, parse_args
+from mmseg_ext.engine.cli import apply_guards, make_parser, parse_args
 from mmseg_ext.engine.config import load_config
 from mmseg_ext.engine.errors import UsageError, run_command
 from mmseg_ext.engine.weights import check_checkpoint_file
@@ -27,6 +27,7 @@ def make_config(args: argparse.Namespace) -> Config:
     cfg = load_config(args.config, args.cfg_options, args.work_dir)
     cfg.launcher = args.launcher
     cfg.resume = args.resume
+    apply_guards(cfg, args)
     if args.resume:
         find_resume_point(cfg)
     if args.amp:
@@ -54,6 +55,16 @@ def main() -> None:
     parser = make_parser(__doc__, EXAMPLES)
     parser.add_argument('--resume', action='store_true', help='go on from the newest checkpoint')
     parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
+    parser.add_argument(
+        '--resume-anyway',
+        action='store_true',
+        help='resume although settings were changed that the checkpoint overrules',
+    )
+    parser.add_argument(
+        '--strict',
+        action='store_true',
+        help='stop, not warn, when a fine-tuning has a much higher rate than its checkpoint had',
+    )
     cfg = make_config(parse_args(parser))
     RUNNERS.get(cfg.get('runner_type', 'mmseg_ext.Runner')).from_cfg(cfg).train()
 

@@ -1,9 +1,12 @@
 """The options that tools/train.py and tools/test.py share; MMSegmentation's names and meanings."""
 
 import argparse
+import dataclasses
 import os
 
-from mmengine.config import DictAction
+from mmengine.config import Config, DictAction
+
+from .guards import Guards
 
 
 class KeyValues(DictAction):
@@ -44,6 +47,14 @@ def make_parser(description: str, epilog: str) -> argparse.ArgumentParser:
         default='none',
         help='how the processes were started; tools/dist_*.sh and slurm_train.sh set it',
     )
+    parser.add_argument(
+        '--allow-missing', action='store_true', help='go on although weights did not load'
+    )
+    parser.add_argument(
+        '--unsafe-load',
+        action='store_true',
+        help='load files that need more than tensors and plain data; they can run any program',
+    )
     # torch.distributed.launch, which older scripts still call, passes it
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     return parser
@@ -56,3 +67,10 @@ def parse_args(
     args = parser.parse_args(argv)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return args
+
+
+def apply_guards(cfg: Config, args: argparse.Namespace) -> None:
+    """Puts the switches that are on into ``cfg.guards``; the others leave it as it is."""
+    for field in dataclasses.fields(Guards):
+        if getattr(args, field.name, False) is True:
+            cfg.setdefault('guards', {})[field.name] = True

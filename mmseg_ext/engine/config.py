@@ -1,6 +1,7 @@
 """Finding, loading and completing config files."""
 
 import ast
+import dataclasses
 import difflib
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from mmengine.config import Config, ConfigDict
 
 from .errors import UsageError
+from .guards import read_guards
 
 # What a run leaves in its folder; ``default_hooks=dict(curves=None)`` in a config switches one off.
 RECORD_HOOKS = dict(
@@ -68,6 +70,7 @@ def complete_config(cfg: Config) -> None:
     """Fills in what follows from the rest of the config, in place, so that the dumped file says it.
 
     - ``default_hooks``: our record hooks, unless the config names them (``None`` switches one off).
+    - ``guards``: their defaults.
     - ``by_epoch`` of the log processor, the logger and the checkpoints, from the training loop.
     - A checkpoint hook that keeps the three newest and the best, if the config has none at all.
     - A ``data_root`` set in a leaf, or by ``--cfg-options``, over an inherited one: datasets that
@@ -88,6 +91,7 @@ def complete_config(cfg: Config) -> None:
     log_processor = cfg.get('log_processor') or ConfigDict()
     log_processor.setdefault('by_epoch', by_epoch)
     cfg.log_processor = log_processor
+    cfg.guards = dataclasses.asdict(read_guards(cfg))
     _apply_data_root(cfg)
 
 
