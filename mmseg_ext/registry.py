@@ -9,7 +9,13 @@ from mmengine import registry as root
 DATASETS = root.Registry(
     'dataset', parent=root.DATASETS, scope='mmseg_ext', locations=['mmseg_ext.datasets']
 )
+DATA_SAMPLERS = root.Registry(
+    'data sampler', parent=root.DATA_SAMPLERS, scope='mmseg_ext', locations=['mmseg_ext.datasets']
+)
 HOOKS = root.Registry('hook', parent=root.HOOKS, scope='mmseg_ext', locations=['mmseg_ext.hooks'])
+LOOPS = root.Registry(
+    'loop', parent=root.LOOPS, scope='mmseg_ext', locations=['mmseg_ext.engine.loops']
+)
 METRICS = root.Registry(
     'metric', parent=root.METRICS, scope='mmseg_ext', locations=['mmseg_ext.metrics']
 )

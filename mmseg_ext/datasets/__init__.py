@@ -1,5 +1,7 @@
-"""Data sets that MMSegmentation does not have."""
+"""Data sets that MMSegmentation does not have, and what makes their draws repeatable."""
 
 from .camvid_dataset import CamVidDataset
+from .seeded_dataset import Draw, SeededDataset
+from .seeded_sampler import SeededSampler
 
-__all__ = ['CamVidDataset']
+__all__ = ['CamVidDataset', 'Draw', 'SeededDataset', 'SeededSampler']

@@ -1,0 +1,81 @@
+"""A dataset whose random transforms depend on the draw alone."""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset, get_worker_info
+
+from mmseg_ext.registry import DATASETS
+
+
+class Draw(int):
+    """An index into a dataset that knows the seed of its augmentation.
+
+    Args:
+        index: The index.
+        seed: Non-negative whole numbers that tell this draw from every other.
+    """
+
+    def __new__(cls, index: int, seed: tuple[int, ...]) -> 'Draw':
+        """Makes the index; an int cannot be changed later."""
+        draw = super().__new__(cls, index)
+        draw.seed = seed
+        return draw
+
+    def __getnewargs__(self) -> tuple[int, tuple[int, ...]]:
+        """What it takes to make it again in a worker."""
+        return int(self), self.seed
+
+
+@DATASETS.register_module()
+class SeededDataset(Dataset):
+    """Wraps a dataset; seeds ``random``, NumPy and torch for each ``Draw`` before it is loaded.
+
+    So the augmentation of a sample is the same with any number of workers, and in a run that was
+    broken off and resumed. In the main process the generators are put back afterwards, so that
+    dropout does not depend on the number of workers either. A plain int as index changes nothing.
+    ``mmseg_ext.Runner`` wraps every loader's dataset; all its other attributes are the dataset's.
+
+    Args:
+        dataset: Config of the dataset, or the dataset.
+    """
+
+    def __init__(self, dataset: dict | Dataset) -> None:
+        self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
+
+    def __getattr__(self, name: str):
+        if name == 'dataset':  # while it is unpickled
+            raise AttributeError(name)
+        return getattr(self.dataset, name)
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int):
+        """Loads a sample."""
+        if not isinstance(index, Draw):
+            return self.dataset[index]
+        with _seeded(index.seed):
+            return self.dataset[int(index)]
+
+
+@contextmanager
+def _seeded(seed: tuple[int, ...]) -> Iterator[None]:
+    in_worker = get_worker_info() is not None
+    states = None if in_worker else (random.getstate(), np.random.get_state())
+    # the CPU's generator alone: torch.manual_seed would reset the GPU's too
+    state = None if in_worker else torch.default_generator.get_state()
+    words = np.random.SeedSequence(seed).generate_state(3)
+    random.seed(int(words[0]))
+    np.random.seed(words[1])
+    torch.default_generator.manual_seed(int(words[2]))
+    try:
+        yield
+    finally:
+        if not in_worker:
+            random.setstate(states[0])
+            np.random.set_state(states[1])
+            torch.default_generator.set_state(state)
