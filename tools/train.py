@@ -2,21 +2,18 @@
 """Trains a network."""
 
 import argparse
-from logging import WARNING
 
 from mmengine.config import Config
-from mmengine.logging import print_log
-from mmengine.runner import find_latest_checkpoint
 from mmseg.registry import RUNNERS
 
 from mmseg_ext.engine.cli import apply_guards, make_parser, parse_args
 from mmseg_ext.engine.config import load_config
 from mmseg_ext.engine.errors import UsageError, run_command
-from mmseg_ext.engine.weights import check_checkpoint_file
 
 EXAMPLES = """examples:
   python tools/train.py configs/segformer/segformer_mit-b0_1xb16-24e_camvid-128x128.py
   python tools/train.py CONFIG --resume                      go on from the newest checkpoint
+  python tools/train.py CONFIG --resume FILE                 go on from another one
   python tools/train.py CONFIG --cfg-options load_from=X.pth fine-tune from X.pth
   tools/dist_train.sh CONFIG 4                               four GPUs
 """
@@ -28,8 +25,6 @@ def make_config(args: argparse.Namespace) -> Config:
     cfg.launcher = args.launcher
     cfg.resume = args.resume
     apply_guards(cfg, args)
-    if args.resume:
-        find_resume_point(cfg)
     if args.amp:
         wrapper = cfg.optim_wrapper
         kind = wrapper.get('type', 'OptimWrapper')
@@ -40,20 +35,17 @@ def make_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def find_resume_point(cfg: Config) -> None:
-    """Puts the run's own newest checkpoint before a ``load_from``, which MMEngine would resume."""
-    newest = find_latest_checkpoint(cfg.work_dir)
-    if newest:
-        check_checkpoint_file('--resume', newest)
-        cfg.load_from = None
-    elif not cfg.get('load_from'):
-        print_log(f'{cfg.work_dir} has no checkpoint to resume: starting anew', level=WARNING)
-
-
 def main() -> None:
     """Trains."""
     parser = make_parser(__doc__, EXAMPLES)
-    parser.add_argument('--resume', action='store_true', help='go on from the newest checkpoint')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const=True,
+        default=False,
+        metavar='FILE',
+        help='go on from the newest whole checkpoint of the run, or from FILE',
+    )
     parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
     parser.add_argument(
         '--resume-anyway',

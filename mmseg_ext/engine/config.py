@@ -11,9 +11,12 @@ from mmengine.config import Config, ConfigDict
 from .errors import UsageError
 from .guards import read_guards
 
-# What a run leaves in its folder; ``default_hooks=dict(curves=None)`` in a config switches one off.
-RECORD_HOOKS = dict(
+# What guards and records a run; ``default_hooks=dict(curves=None)`` in a config switches one off.
+DEFAULT_HOOKS = dict(
     label_range=dict(type='mmseg_ext.LabelRangeHook'),
+    random_state=dict(type='mmseg_ext.RandomStateHook'),
+    interrupt=dict(type='mmseg_ext.InterruptHook'),
+    unfinished_validation=dict(type='mmseg_ext.UnfinishedValidationHook'),
     metrics_file=dict(type='mmseg_ext.MetricsFileHook'),
     curves=dict(type='mmseg_ext.CurvesHook'),
     val_sheet=dict(type='mmseg_ext.ValSheetHook'),
@@ -69,7 +72,9 @@ def is_by_epoch(cfg: Config) -> bool:
 def complete_config(cfg: Config) -> None:
     """Fills in what follows from the rest of the config, in place, so that the dumped file says it.
 
-    - ``default_hooks``: our record hooks, unless the config names them (``None`` switches one off).
+    - ``default_hooks``: ours, unless the config names them (``None`` switches one off).
+    - The stock checkpoint hook and epoch loop: ours, which add to them and take the same arguments.
+      ``type='mmengine.CheckpointHook'`` keeps the stock one.
     - ``guards``: their defaults.
     - ``by_epoch`` of the log processor, the logger and the checkpoints, from the training loop.
     - A checkpoint hook that keeps the three newest and the best, if the config has none at all.
@@ -78,11 +83,17 @@ def complete_config(cfg: Config) -> None:
     """
     by_epoch = is_by_epoch(cfg)
     hooks = cfg.setdefault('default_hooks', ConfigDict()) or ConfigDict()
-    for name, hook in RECORD_HOOKS.items():
+    for name, hook in DEFAULT_HOOKS.items():
         hooks.setdefault(name, hook)
     if 'checkpoint' not in hooks:
         hooks.checkpoint = _default_checkpoint_hook(cfg, by_epoch)
     hooks.setdefault('logger', dict(type='LoggerHook'))
+    if (hooks.checkpoint or {}).get('type') == 'CheckpointHook':
+        hooks.checkpoint.type = 'mmseg_ext.CheckpointHook'
+    loop = cfg.get('train_cfg')
+    if by_epoch and loop and loop.get('type', 'EpochBasedTrainLoop') == 'EpochBasedTrainLoop':
+        loop.pop('by_epoch', None)
+        loop.type = 'mmseg_ext.EpochBasedTrainLoop'
     for name, key in (('checkpoint', 'by_epoch'), ('logger', 'log_metric_by_epoch')):
         if hooks[name] is not None:
             hooks[name].setdefault(key, by_epoch)

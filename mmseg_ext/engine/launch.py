@@ -6,16 +6,22 @@ not collide; CPU threads are shared out; ``nohup`` holds; an error that a worker
 explained is not buried under torchrun's report of it.
 """
 
+import argparse
+import contextlib
 import logging
 import os
+import shlex
 import signal
 import socket
 import sys
+import tempfile
+from pathlib import Path
 
 from torch.distributed import run as torchrun
 from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
+from .command import COMMAND, STOPPED
 from .config import check_config_path
 from .distributed import check_process_count, cpu_cores
 from .errors import UsageError, run_command
@@ -42,16 +48,36 @@ def main(argv: list[str] | None = None) -> None:
         args.signals_to_handle = ','.join(name for name in handled if name != 'SIGHUP')
     # the workers write their own errors; the agent's copy of a traceback hides them
     logging.getLogger('torch.distributed.elastic').setLevel(logging.CRITICAL)
+    with tempfile.TemporaryDirectory() as folder:
+        stopped = Path(folder, 'stopped')
+        os.environ[STOPPED] = str(stopped)
+        os.environ[COMMAND] = _command(args)
+        _run(args, stopped)
+
+
+def _run(args: argparse.Namespace, stopped: Path) -> None:
     try:
         torchrun.run(args)
     except SignalException as error:
-        print(f'ended by {error.sigval.name}; --resume goes on from the newest checkpoint')
+        if stopped.exists():  # the workers have saved, and said so
+            sys.exit(0)
+        with contextlib.suppress(OSError):  # the terminal may be lost
+            print(f'ended by {error.sigval.name}; --resume goes on from the newest checkpoint')
         sys.exit(128 + error.sigval)
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         if failure.exitcode != 2:
             print(f'error: process {rank} ended with status {failure.exitcode}', file=sys.stderr)
         sys.exit(failure.exitcode if failure.exitcode > 0 else 1)
+
+
+def _command(args: argparse.Namespace) -> str:
+    """What the user typed: the script beside the one that runs, and its arguments."""
+    script = Path(args.training_script)
+    launcher = os.path.relpath(script.with_name(f'dist_{script.stem}.sh'))
+    config, *options = args.training_script_args
+    options = [word for word in options if word not in ('--launcher', 'pytorch')]
+    return shlex.join([launcher, config, args.nproc_per_node, *options])
 
 
 def _free_port() -> int:

@@ -2,18 +2,22 @@
 
 import copy
 import os
+from pathlib import Path
 
+import torch
 from mmengine.config import Config
 from mmengine.dist import master_only
 from mmengine.model import revert_sync_batchnorm
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner as MMEngineRunner
 from torch import nn
+from torch.utils.data import DataLoader
 
 from mmseg_ext.registry import RUNNERS
 
 from . import preflight
-from .config import RECORD_HOOKS, complete_config
+from .checkpoint.files import writing_whole
+from .config import DEFAULT_HOOKS, complete_config
 from .distributed import (
     check_process_count,
     join_process_group,
@@ -22,6 +26,8 @@ from .distributed import (
     raise_together,
 )
 from .errors import UsageError
+from .resume import resolve_resume
+from .workers import shield_workers
 
 
 @RUNNERS.register_module()
@@ -32,6 +38,7 @@ class Runner(MMEngineRunner):
       before a folder is made.
     - Without a GPU, several processes train over gloo, SyncBN becomes BN (each process normalises
       its own samples), and AMP is left out, with a warning.
+    - A resume goes on from the newest whole checkpoint (``resolve_resume``).
     - An evaluation keeps its config beside its log and does not replace the training run's.
 
     Raises:
@@ -46,14 +53,55 @@ class Runner(MMEngineRunner):
         if launcher != 'none':
             check_process_count(local_process_count())
             join_process_group(launcher, cfg.get('env_cfg', {}))
-        error = None
+        error, given = None, cfg.get('load_from')
         try:
             complete_config(cfg)
+            notes = resolve_resume(cfg)
             preflight.check(cfg)
         except UsageError as found:
             error = found
         raise_together(error)
-        return super().from_cfg(cfg)
+        runner = super().from_cfg(cfg)
+        if cfg.get('resume'):
+            # MMEngine wants the file in load_from; reused, such a config would fine-tune
+            runner.cfg.resume, runner.cfg.load_from = cfg.load_from, given
+            runner.dump_config()
+        for note in notes:
+            runner.logger.warning(note)
+        return runner
+
+    @staticmethod
+    def build_dataloader(
+        dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
+    ) -> DataLoader:
+        """Builds a loader whose samples depend on seed, epoch and index alone.
+
+        Its workers outlive a signal to the job until the last step is saved.
+        """
+        if isinstance(dataloader, DataLoader):
+            return dataloader
+        cfg = dict(dataloader)
+        for part, kind in (('dataset', 'SeededDataset'), ('sampler', 'SeededSampler')):
+            if isinstance(cfg.get(part), dict):
+                cfg[part] = {'type': f'mmseg_ext.{kind}', part: cfg[part]}
+        loader = MMEngineRunner.build_dataloader(cfg, seed, diff_rank_seed)
+        # each epoch draws a seed for its workers, which must not come from the network's generator
+        loader.generator = torch.Generator()
+        shield_workers(loader)
+        return loader
+
+    @master_only
+    def save_checkpoint(self, out_dir: str, filename: str, *args, **kwargs) -> None:
+        """Saves a checkpoint: under a temporary name first, then whole, with a checksum beside it.
+
+        Raises:
+            OSError: The disk is full, say; an older file of that name is then untouched.
+        """
+        if '://' in str(out_dir):
+            super().save_checkpoint(out_dir, filename, *args, **kwargs)
+            return
+        with writing_whole(Path(out_dir, filename)) as part:
+            super().save_checkpoint(str(part.parent), part.name, *args, **kwargs)
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Wraps the network for several processes; on a CPU without device ids and SyncBN."""
@@ -73,7 +121,7 @@ class Runner(MMEngineRunner):
     def register_default_hooks(self, hooks: dict | None = None) -> None:
         """Registers the config's default hooks; on CPUs one that keeps BN's statistics equal."""
         # None switches a hook off; MMEngine knows that for its own six alone
-        off = {name for name in RECORD_HOOKS if (hooks or {}).get(name) is None}
+        off = {name for name in DEFAULT_HOOKS if (hooks or {}).get(name) is None}
         kept = {name: hook for name, hook in (hooks or {}).items() if name not in off}
         super().register_default_hooks(kept)
         if self.distributed and on_cpu():

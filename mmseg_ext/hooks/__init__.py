@@ -1,19 +1,27 @@
-"""Hooks that watch a run and record it."""
+"""Hooks that guard a run and record it."""
 
+from .checkpoint_hook import CheckpointHook
 from .curves_hook import CurvesHook
+from .interrupt_hook import InterruptHook
 from .label_range_hook import LabelRangeHook
 from .metrics_file_hook import MetricsFileHook
+from .random_state_hook import RandomStateHook
 from .run_summary_hook import RunSummaryHook
 from .show_dir_hook import ShowDirHook
 from .sync_statistics_hook import SyncStatisticsHook
+from .unfinished_validation_hook import UnfinishedValidationHook
 from .val_sheet_hook import ValSheetHook
 
 __all__ = [
+    'CheckpointHook',
     'CurvesHook',
+    'InterruptHook',
     'LabelRangeHook',
     'MetricsFileHook',
+    'RandomStateHook',
     'RunSummaryHook',
     'ShowDirHook',
     'SyncStatisticsHook',
+    'UnfinishedValidationHook',
     'ValSheetHook',
 ]

@@ -9,14 +9,31 @@ from pathlib import Path
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Gives a temporary path beside ``path`` that takes its place if the block ends well."""
+def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
+    """Gives a temporary path beside ``path`` that takes its place if the block ends well.
+
+    Args:
+        path: File to write or to replace.
+        durable: Wait until the disk has it, so that a power cut right after loses nothing.
+    """
     part = path.with_name(f'.{os.getpid()}.{path.name}')
     try:
         yield part
+        if durable:
+            _sync(part)
         os.replace(part, path)
+        if durable:
+            _sync(path.parent)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_json(path: Path, content: dict) -> None:

@@ -1,0 +1,107 @@
+"""A run that is broken off and resumed has the losses of one that is not."""
+
+import copy
+import itertools
+import os
+import signal
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+
+from mmseg_ext.engine.runner import Runner
+
+PIPELINE = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations'),
+    dict(type='RandomResize', scale=(64, 64), ratio_range=(0.5, 2.0), keep_ratio=True),
+    dict(type='RandomCrop', crop_size=(32, 32), cat_max_ratio=0.75),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PhotoMetricDistortion'),
+    dict(type='PackSegInputs'),
+]
+names = itertools.count()
+
+
+class Recorder(Hook):
+    """Keeps every loss, and sends this process a signal after one iteration."""
+
+    def __init__(self, stop_at=None):
+        self.losses, self.stop_at = [], stop_at
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        self.losses.append((runner.iter + 1, batch_idx, outputs['loss'].item()))
+        if runner.iter + 1 == self.stop_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def train(tiny_config, work_dir, stop_at=None, **options):
+    """Trains two epochs of five iterations with dropout and augmentation; returns the losses."""
+    cfg = Config.fromfile(tiny_config)
+    cfg.work_dir = str(work_dir)
+    cfg.visualizer.name = f'exact{next(names)}'  # a namesake would write into the earlier run
+    cfg.train_dataloader.dataset.pipeline = PIPELINE
+    cfg.model.decode_head.dropout_ratio = 0.3
+    cfg.val_dataloader.dataset.indices = 1
+    cfg.default_hooks.update(curves=None, val_sheet=None)
+    cfg.merge_from_dict(copy.deepcopy(options))  # merging takes _delete_ out
+    runner = Runner.from_cfg(cfg)
+    recorder = Recorder(stop_at)
+    runner.register_hook(recorder)
+    if stop_at is None:
+        runner.train()
+    else:
+        with pytest.raises(SystemExit) as exit:
+            runner.train()
+        assert exit.value.code == 0
+    return recorder.losses
+
+
+@pytest.fixture(scope='module')
+def unbroken(tiny_config, tmp_path_factory):
+    return train(tiny_config, tmp_path_factory.mktemp('run'))
+
+
+def assert_same(losses, unbroken):
+    assert [loss[:2] for loss in losses] == [loss[:2] for loss in unbroken]
+    assert [loss[2] for loss in losses] == pytest.approx([x[2] for x in unbroken], rel=1e-6)
+
+
+# in the middle of the second epoch, after the first's last iteration, after its end
+@pytest.mark.parametrize('workers, stop_at', [(0, 7), (0, 5), (1, 7), (4, 6)])
+def test_the_losses_go_on_whatever_the_number_of_workers(
+    unbroken, tiny_config, tmp_path, workers, stop_at
+):
+    options = {
+        'train_dataloader.num_workers': workers,
+        'train_dataloader.persistent_workers': workers == 4,
+    }
+    losses = train(tiny_config, tmp_path, stop_at, **options)
+    assert len(losses) == stop_at
+    losses += train(tiny_config, tmp_path, resume=True, **options)
+    assert_same(losses, unbroken)
+
+
+def test_by_epoch_from_the_epochs_own_checkpoint(unbroken, tiny_config, tmp_path):
+    """As after a kill: with what was trained since the last checkpoint trained again."""
+    train(tiny_config, tmp_path, stop_at=8)
+    (tmp_path / 'interrupted_iter_8.pth').unlink()
+    assert_same(train(tiny_config, tmp_path, resume=True), unbroken[5:])
+
+
+def test_by_iteration_without_a_seed_in_the_config(tiny_config, tmp_path):
+    """The resumed run takes the drawn seed; another run with that seed has the same losses."""
+    options = {
+        'train_cfg': dict(_delete_=True, type='IterBasedTrainLoop', max_iters=12, val_interval=12),
+        'train_dataloader.sampler': dict(_delete_=True, type='InfiniteSampler', shuffle=True),
+        'default_hooks.checkpoint': dict(type='CheckpointHook', interval=12),
+        'randomness': {},
+    }
+    losses = train(tiny_config, tmp_path / 'broken', stop_at=7, **options)
+    (checkpoint,) = (tmp_path / 'broken').glob('interrupted_iter_7.pth')
+    seed = torch.load(checkpoint, weights_only=False)['meta']['seed']
+    losses += train(tiny_config, tmp_path / 'broken', resume=True, **options)
+    whole = train(tiny_config, tmp_path / 'whole', **options, **{'randomness.seed': seed})
+    assert_same(losses, whole)
+    assert not checkpoint.exists(), 'a newer regular checkpoint takes its place'
