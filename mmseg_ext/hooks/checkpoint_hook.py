@@ -141,7 +141,7 @@ class CheckpointHook(MMEngineCheckpointHook):
             self.kept.append(last)
         while 0 < self.num_kept < len(self.kept):
             _remove(self.kept.pop(0))
-        if last and '://' not in str(self.out_dir):
+        if last and '://' not in str(self.out_dir) and is_main_process():
             for path in Path(self.out_dir).glob('interrupted_iter_*.pth'):
                 if path.stat().st_mtime_ns < last.stat().st_mtime_ns:
                     _remove(path)

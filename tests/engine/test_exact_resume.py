@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 
 from mmseg_ext.engine.runner import Runner
+from mmseg_ext.records.history import read_validations
 
 PIPELINE = [
     dict(type='LoadImageFromFile'),
@@ -105,3 +106,38 @@ def test_by_iteration_without_a_seed_in_the_config(tiny_config, tmp_path):
     whole = train(tiny_config, tmp_path / 'whole', **options, **{'randomness.seed': seed})
     assert_same(losses, whole)
     assert not checkpoint.exists(), 'a newer regular checkpoint takes its place'
+
+
+class StopInValidation(Hook):
+    """Sends this process a signal in the middle of the first validation."""
+
+    def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if batch_idx == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def validations(work_dir):
+    return [(entry['iter'], entry['metrics']) for entry in read_validations(work_dir)]
+
+
+def test_a_validation_that_was_cut_off_is_made_up_for(tiny_config, tmp_path):
+    """With its result in the records, and the losses of the unbroken run after it."""
+    options = {'val_dataloader.dataset.indices': 4}
+    unbroken = train(tiny_config, tmp_path / 'whole', **options)
+    broken = tmp_path / 'broken'
+    hook = dict(type=StopInValidation)
+    losses = train(tiny_config, broken, stop_at=0, **options, custom_hooks=[hook])
+    assert len(losses) == 5 and validations(broken) == []
+    losses += train(tiny_config, broken, resume=True, **options)
+    assert_same(losses, unbroken)
+    assert validations(broken) == validations(tmp_path / 'whole')
+    (log,) = (log for log in broken.glob('*/*.log') if 'was cut off: again' in log.read_text())
+    assert log.read_text().count('resumed epoch: 1, iter: 5') == 1
+
+
+def test_a_validation_that_is_there_is_not_made_again(tiny_config, tmp_path):
+    train(tiny_config, tmp_path, stop_at=7)
+    (tmp_path / 'interrupted_iter_7.pth').unlink()
+    train(tiny_config, tmp_path, resume=True)
+    assert [step for step, _ in validations(tmp_path)] == [5, 10]
+    assert not any('was cut off' in log.read_text() for log in tmp_path.glob('*/*.log'))

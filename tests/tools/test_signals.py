@@ -1,46 +1,88 @@
-"""What a lost terminal does to a run of several processes."""
+"""What SIGTERM and a lost terminal do to a run of several processes."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+import pytest
 from conftest import ROOT
 
+OPTIONS = [
+    '--cfg-options', 'train_dataloader.batch_size=4', 'train_dataloader.num_workers=1',
+    'train_cfg.max_epochs=4', 'train_cfg.val_interval=4', 'default_hooks.logger.interval=1',
+    'default_hooks.curves=None', 'default_hooks.val_sheet=None', 'val_dataloader.dataset.indices=4',
+]  # fmt: skip
 
-def start(tiny_config, work_dir, *prefix):
+
+def start(tiny_config, work_dir, *prefix, resume=()):
     """Starts a run of two processes and returns it once it trains."""
+    work_dir.mkdir(exist_ok=True)
     log = work_dir / 'log.txt'
     run = subprocess.Popen(
         [
             *prefix, 'tools/dist_train.sh', str(tiny_config), '2', '--work-dir', str(work_dir),
-            '--cfg-options', 'train_dataloader.batch_size=4', 'train_cfg.max_epochs=8',
-            'train_cfg.val_interval=8', 'default_hooks.logger.interval=1',
+            *resume, *OPTIONS,
         ],
         cwd=ROOT,
         env=dict(os.environ, PYTHON=sys.executable),
-        stdout=log.open('w'),
+        stdout=log.open('a'),
         stderr=subprocess.STDOUT,
     )  # fmt: skip
     deadline = time.time() + 120
     while 'Epoch(train)' not in log.read_text():
         assert run.poll() is None and time.time() < deadline, log.read_text()[-2000:]
-        time.sleep(0.1)
+        time.sleep(0.05)
     return run, log
 
 
-def test_nohup_outlives_the_terminal(tiny_config, tmp_path):
-    run, log = start(tiny_config, tmp_path, 'nohup')
+def losses(work_dir):
+    lines = [
+        json.loads(line)
+        for file in Path(work_dir).glob('*/vis_data/scalars.json')
+        for line in file.read_text().splitlines()
+    ]
+    return sorted((line['step'], line['loss']) for line in lines if 'loss' in line)
+
+
+@pytest.fixture(scope='module')
+def unbroken(tiny_config, tmp_path_factory):
+    """The losses of a run under nohup, whose terminal is lost."""
+    work_dir = tmp_path_factory.mktemp('run') / 'unbroken'
+    run, log = start(tiny_config, work_dir, 'nohup')
     run.send_signal(signal.SIGHUP)
     assert run.wait(timeout=120) == 0
-    assert 'training is done' in log.read_text()
+    return losses(work_dir), log.read_text()
 
 
-def test_without_it_the_run_ends_and_says_how_to_go_on(tiny_config, tmp_path):
+def test_nohup_outlives_the_terminal(unbroken):
+    seen, log = unbroken
+    assert 'training is done' in log and 'SIGHUP' not in log
+    assert [step for step, _ in seen] == list(range(1, 21))
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_saves_all_and_the_command_it_prints_goes_on(
+    unbroken, tiny_config, tmp_path, number
+):
     run, log = start(tiny_config, tmp_path)
-    run.send_signal(signal.SIGHUP)
-    assert run.wait(timeout=120) == 128 + signal.SIGHUP
+    began = time.time()
+    run.send_signal(number)
+    assert run.wait(timeout=60) == 0
+    assert time.time() - began < 25
     text = log.read_text()
-    assert 'ended by SIGHUP; --resume goes on' in text
-    assert 'training is done' not in text
+    said = [line for line in text.splitlines() if f'{number.name}: stopped after' in line]
+    assert len(said) == 1 and 'training is done' not in text
+    assert list(tmp_path.glob('interrupted_iter_*.pth'))
+    if number == signal.SIGTERM:
+        command = said[0].split('To go on: ')[1]
+        assert command.startswith('tools/dist_train.sh') and command.endswith('--resume')
+        env = dict(os.environ, PYTHON=sys.executable)
+        assert subprocess.run(command, shell=True, cwd=ROOT, env=env).returncode == 0
+        resumed = losses(tmp_path)
+        assert [step for step, _ in resumed] == list(range(1, 21))
+        for ours, theirs in zip(resumed, unbroken[0], strict=True):
+            assert ours[1] == pytest.approx(theirs[1], rel=1e-6)
