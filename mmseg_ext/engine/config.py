@@ -20,6 +20,7 @@ DEFAULT_HOOKS = dict(
     metrics_file=dict(type='mmseg_ext.MetricsFileHook'),
     curves=dict(type='mmseg_ext.CurvesHook'),
     val_sheet=dict(type='mmseg_ext.ValSheetHook'),
+    provenance=dict(type='mmseg_ext.ProvenanceHook'),
     run_summary=dict(type='mmseg_ext.RunSummaryHook'),
 )
 

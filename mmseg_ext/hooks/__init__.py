@@ -5,6 +5,7 @@ from .curves_hook import CurvesHook
 from .interrupt_hook import InterruptHook
 from .label_range_hook import LabelRangeHook
 from .metrics_file_hook import MetricsFileHook
+from .provenance_hook import ProvenanceHook
 from .random_state_hook import RandomStateHook
 from .run_summary_hook import RunSummaryHook
 from .show_dir_hook import ShowDirHook
@@ -18,6 +19,7 @@ __all__ = [
     'InterruptHook',
     'LabelRangeHook',
     'MetricsFileHook',
+    'ProvenanceHook',
     'RandomStateHook',
     'RunSummaryHook',
     'ShowDirHook',

@@ -30,6 +30,7 @@ class RunSummaryHook(Hook):
         lines.append(f'everything is in {_short(work_dir)}:')
         files = {
             Path(runner.cfg.filename or f'{runner.timestamp}.py').name: 'the resolved config',
+            'provenance.json': 'command, versions, git state, checksums, for every start',
             'metrics.json': 'every validation, per class',
             'curves.png': 'loss, learning rate, metrics',
             'val_sheet.png': 'validation images, truth, prediction',
