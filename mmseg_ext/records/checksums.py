@@ -122,7 +122,7 @@ def _dataset_checksums(node: dict, folders: dict[Path, dict]) -> dict:
         path = root / node['ann_file']
         sums['ann_file'] = dict(path=str(path))
         if path.is_file():
-            names = len(path.read_bytes().split())
+            names = sum(bool(line.strip()) for line in path.read_bytes().splitlines())
             sums['ann_file'].update(names=names, sha256=sha256(path))
     prefixes = node.get('data_prefix') or {}
     places = {key: root / prefix for key, prefix in prefixes.items() if prefix}
