@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mmengine.config import Config
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner, find_latest_checkpoint
@@ -61,6 +62,11 @@ class ProvenanceHook(Hook):
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Puts it into the checkpoint."""
         checkpoint['meta']['provenance'] = self.start
+
+
+def resume_source(cfg: Config) -> str | None:
+    """What a run that resumes goes on from: its ``load_from``, else its own newest checkpoint."""
+    return cfg.get('load_from') or find_latest_checkpoint(cfg.work_dir)
 
 
 def _gather(runner: Runner) -> dict:

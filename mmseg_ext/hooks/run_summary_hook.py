@@ -16,6 +16,10 @@ class RunSummaryHook(Hook):
 
     priority = 'LOWEST'
 
+    def before_train(self, runner: Runner) -> None:
+        """Notes where this start begins."""
+        self.first_iter = runner.iter
+
     @master_only
     def after_train(self, runner: Runner) -> None:
         """Lists what the training left in its folder."""
@@ -27,6 +31,9 @@ class RunSummaryHook(Hook):
             for what, entry in (('last', validations[-1]), ('best', best)):
                 score = entry['metrics'].get('mIoU', float('nan'))
                 lines.append(f'{what} mIoU {score:.2f} at {_when(runner, entry)}')
+        cost = describe_cost(runner, runner.iter - self.first_iter)
+        if cost:
+            lines.append(cost)
         lines.append(f'everything is in {_short(work_dir)}:')
         files = {
             Path(runner.cfg.filename or f'{runner.timestamp}.py').name: 'the resolved config',
@@ -51,6 +58,23 @@ class RunSummaryHook(Hook):
     def after_test(self, runner: Runner) -> None:
         """Names the folder of the test's values."""
         runner.logger.info(f'the values are in {_short(Path(runner.log_dir))}/test_metrics.json')
+
+
+def describe_cost(runner: Runner, steps: int) -> str | None:
+    """What the hooks with ``timed`` methods took of a training step; None if that is not known.
+
+    Args:
+        runner: Its ``IterTimerHook`` measures the steps, loading of data included.
+        steps: Training steps of this start.
+    """
+    times = runner.message_hub.log_scalars.get('train/time')
+    if not steps or times is None:
+        return None
+    # a resumed run has the times of earlier starts as well
+    step = times.mean(steps)
+    cost = sum(getattr(hook, 'seconds', 0.0) for hook in runner.hooks) / steps
+    milliseconds = f'{1000 * cost:.1f} ms a step, {cost / step:.1%} of its {1000 * step:.0f} ms'
+    return f'checks and records took {milliseconds}'
 
 
 def _when(runner: Runner, entry: dict) -> str:

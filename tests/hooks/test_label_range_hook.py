@@ -46,3 +46,18 @@ def test_a_batch_without_truth_passes():
 def test_a_tta_batch_passes():
     batch = dict(data_samples=[[SegDataSample()], [SegDataSample()]])
     make_hook(num_classes=4).before_test_iter(None, 0, data_batch=batch)
+
+
+@pytest.mark.parametrize('value', [-1, -256, 4, 254, 256, 259, 2**40 + 1])
+@pytest.mark.parametrize('others', [(0, 3), (0, 255)])
+def test_finds_any_label_outside(value, others):
+    hook = make_hook(num_classes=4)
+    with pytest.raises(UsageError, match=f'holds label {value};'):
+        hook.before_train_iter(None, 0, data_batch=make_batch(*others, value))
+
+
+def test_an_ignored_label_may_be_negative():
+    hook = make_hook(num_classes=4, ignore_index=-100)
+    hook.before_train_iter(None, 0, data_batch=make_batch(0, -100))
+    with pytest.raises(UsageError, match='holds label -1;'):
+        hook.before_train_iter(None, 0, data_batch=make_batch(-100, -1))

@@ -93,7 +93,7 @@ def test_data_without_list_and_prefix_is_its_root_and_data_on_a_server_is_left_a
 
 def test_where_weights_come_from():
     backbone = dict(init_cfg=dict(type='Pretrained', checkpoint='mit.pth'), pretrained=None)
-    head = dict(init_cfg=dict(type='Normal', std=0.01))
+    head = dict(init_cfg=dict(type='Other', checkpoint='no weights'))
     cfg = Config(
         dict(load_from='a.pth', model=dict(pretrained='r.pth', backbone=backbone, decode_head=head))
     )
