@@ -2,18 +2,17 @@
 
 from pathlib import Path
 
-from mmengine.config import Config
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 
+from mmseg_ext.engine.command import command
 from mmseg_ext.records.checksums import data_checksums, loaded_files, weight_sources
 from mmseg_ext.records.files import write_json
 from mmseg_ext.records.provenance import (
     DIFF_FILE,
     FILE,
     brief,
-    command,
     device_name,
     git_diff,
     git_state,
@@ -64,20 +63,13 @@ class ProvenanceHook(Hook):
         checkpoint['meta']['provenance'] = self.start
 
 
-def resume_source(cfg: Config) -> str | None:
-    """What a run that resumes goes on from: its ``load_from``, else its own newest checkpoint."""
-    return cfg.get('load_from') or find_latest_checkpoint(cfg.work_dir)
-
-
 def _gather(runner: Runner) -> dict:
     cfg, loader = runner.cfg, runner.train_dataloader
     git, package_git = git_state(Path.cwd()), package_git_state()
     sources = weight_sources(cfg)
-    if runner.iter and cfg.get('resume'):
-        # with --resume, load_from names what to resume
-        sources['resume'] = sources.pop('load_from', None) or find_latest_checkpoint(
-            runner.work_dir
-        )
+    if runner.iter:
+        # the weights come from there alone
+        sources = dict(resume=cfg.resume)
     return dict(
         time=runner.timestamp,
         command=command(),

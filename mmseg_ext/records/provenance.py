@@ -8,9 +8,7 @@ are left out.
 import hashlib
 import os
 import platform
-import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -24,15 +22,6 @@ FILE = 'provenance.json'
 DIFF_FILE = 'git.diff'
 GIT_TIMEOUT = 20  # seconds for each call of git, which can hang on a network disk
 MAX_CHANGED = 100  # changed files that are named
-
-
-def command() -> str:
-    """The command of this process as one would type it again in the current folder.
-
-    A launcher that starts several processes puts its own command into ``MMSEG_EXT_COMMAND``.
-    """
-    given = os.environ.get('MMSEG_EXT_COMMAND')
-    return given or shlex.join(['python', *(_shorten(word) for word in sys.argv)])
 
 
 def versions() -> dict[str, str | None]:
@@ -106,13 +95,6 @@ def brief(start: dict) -> dict:
         resumed_from=resumed_from.get('source'),
         iter=start['iter'],
     )
-
-
-def _shorten(word: str) -> str:
-    """A path below the current folder without that folder; any other word as it is."""
-    path = Path(word)
-    below = path.is_absolute() and path.is_relative_to(Path.cwd())
-    return str(path.relative_to(Path.cwd())) if below else word
 
 
 def _processor() -> str:

@@ -8,7 +8,6 @@ from mmengine.config import Config
 
 from mmseg_ext.engine.runner import Runner
 from mmseg_ext.hooks import ProvenanceHook, provenance_hook
-from mmseg_ext.hooks.provenance_hook import resume_source
 from mmseg_ext.records.provenance_reading import config_diff, differences, read_record
 
 
@@ -73,12 +72,6 @@ def test_a_resumed_run_adds_its_start_and_a_new_one_begins_anew(one, tiny_config
     time.sleep(1.1)
     train(tiny_config, tmp_path, **{'train_cfg.val_interval': 2})
     assert [each['loaded'] for each in read_starts(tmp_path)] == [{}]
-
-
-def test_a_resume_goes_on_from_load_from_where_the_config_names_it(tmp_path):
-    (tmp_path / 'last_checkpoint').write_text('own.pth')
-    assert resume_source(Config(dict(work_dir=str(tmp_path), load_from='a.pth'))) == 'a.pth'
-    assert resume_source(Config(dict(work_dir=str(tmp_path), load_from=None))) == 'own.pth'
 
 
 @pytest.mark.parametrize(('size', 'kept'), [(0, False), (2**20, True), (2**20 + 1, False)])

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from mmseg_ext.records import provenance
-from mmseg_ext.records.provenance import command, git_diff, git_state, versions
+from mmseg_ext.records.provenance import git_diff, git_state, versions
 
 
 @pytest.fixture
@@ -74,20 +74,6 @@ def test_no_checkout_no_git_and_a_git_that_hangs(checkout, tmp_path, monkeypatch
     assert git_state(checkout) is None
     monkeypatch.setenv('PATH', str(outside))
     assert git_state(checkout) is None
-
-
-def test_the_command_can_be_typed_again(tmp_path, monkeypatch):
-    monkeypatch.delenv('MMSEG_EXT_COMMAND', raising=False)
-    monkeypatch.chdir(tmp_path)
-    script = str(tmp_path / 'tools/train.py')
-    options = ['--cfg-options', 'data_root=my data', '--work-dir', '/elsewhere/x']
-    monkeypatch.setattr(sys, 'argv', [script, str(tmp_path / 'my config.py'), *options])
-    assert command() == (
-        "python tools/train.py 'my config.py' "
-        "--cfg-options 'data_root=my data' --work-dir /elsewhere/x"
-    )
-    monkeypatch.setenv('MMSEG_EXT_COMMAND', 'tools/dist_train.sh CONFIG 4')
-    assert command() == 'tools/dist_train.sh CONFIG 4'
 
 
 def test_versions_name_the_line_that_is_installed():

@@ -1,6 +1,5 @@
 """Checkpoint files that are whole or not there, and finding the newest whole one."""
 
-import hashlib
 import pickle
 import re
 import zipfile
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from mmengine.runner import find_latest_checkpoint
 
+from mmseg_ext.records.checksums import sha256
 from mmseg_ext.records.files import replacing
 
 from ..errors import UsageError
@@ -23,15 +23,6 @@ RESUMABLE = ('epoch_*.pth', 'iter_*.pth', 'interrupted_iter_*.pth')
 def sum_file(checkpoint: Path) -> Path:
     """Where a checkpoint's checksum is kept, in the format of ``sha256sum``."""
     return checkpoint.with_name(f'{checkpoint.name}.sha256')
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file's content, in hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open('rb') as handle:
-        while block := handle.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 @contextmanager
