@@ -4,8 +4,8 @@ from mmengine.config import Config
 from mmengine.dist import broadcast_object_list, is_main_process
 
 from .checkpoint.files import find_newest_whole
+from .checkpoint.form import check_checkpoint_file
 from .errors import UsageError
-from .weights import check_checkpoint_file
 
 
 def resolve_resume(cfg: Config) -> list[str]:

@@ -17,6 +17,7 @@ from mmseg_ext.registry import RUNNERS
 
 from . import preflight
 from .checkpoint.files import writing_whole
+from .checkpoint.reading import register_loaders
 from .config import DEFAULT_HOOKS, complete_config
 from .distributed import (
     check_process_count,
@@ -35,7 +36,8 @@ class Runner(MMEngineRunner):
     """MMEngine's Runner; checks its config first, and works on machines without a GPU too.
 
     - ``from_cfg`` completes the config (``complete_config``) and checks it (``preflight.check``)
-      before a folder is made.
+      before a folder is made. From then on this process reads checkpoints as tensors and plain data
+      (``register_loaders``).
     - Without a GPU, several processes train over gloo, SyncBN becomes BN (each process normalises
       its own samples), and AMP is left out, with a warning.
     - A resume goes on from the newest whole checkpoint (``resolve_resume``).
@@ -61,6 +63,7 @@ class Runner(MMEngineRunner):
         except UsageError as found:
             error = found
         raise_together(error)
+        register_loaders(cfg.guards.unsafe_load)
         runner = super().from_cfg(cfg)
         if cfg.get('resume'):
             # MMEngine wants the file in load_from; reused, such a config would fine-tune

@@ -126,7 +126,7 @@ def test_old_python_is_broken():
             {**OPENMMLAB, 'mmcv': '2.2.0', 'mmsegmentation': '1.3.0'},
             {'line': 'ok'},
         ),
-        ({**OPENMMLAB, 'torch': '2.6.0+cu124'}, {'line': 'ok', 'torch >= 2.6': 'warning'}),
+        ({**OPENMMLAB, 'torch': '2.6.0+cu124'}, {'line': 'ok'}),
         (
             {'mmengine': '0.10.7', 'mmcv-lite': '2.1.0', 'mmsegmentation': '1.2.2'},
             {'line': 'ok', 'mmcv-lite': 'broken'},

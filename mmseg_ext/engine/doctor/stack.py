@@ -96,16 +96,12 @@ def _present(names: Sequence[str], versions: dict[str, str]) -> list[str]:
 
 def _known_failures(versions: dict[str, str], mend: str) -> list[Row]:
     old_mmseg = _release(versions.get('mmsegmentation', '9')) <= (1, 2, 2)
-    old_mmengine = _release(versions.get('mmengine', '9')) <= (0, 10, 7)
     rows = []
     if 'mmcv-lite' in versions:
         rows.append(Row('mmcv-lite', 'mmsegmentation does not import with it', 'broken', mend))
     if old_mmseg and _release(versions.get('mmcv', '0')) >= (2, 2):
         found = f'mmsegmentation {versions["mmsegmentation"]} refuses mmcv {versions["mmcv"]}'
         rows.append(Row('mmcv >= 2.2', found, 'broken', mend))
-    if old_mmengine and _release(versions.get('torch', '0')) >= (2, 6):
-        found = f'mmengine {versions["mmengine"]} cannot read its own checkpoints'
-        rows.append(Row('torch >= 2.6', found, 'warning', mend))
     return rows
 
 
