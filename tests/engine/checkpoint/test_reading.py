@@ -1,4 +1,5 @@
 import argparse
+import inspect
 import io
 import os
 import pickle
@@ -218,20 +219,24 @@ def test_a_newer_pickle_protocol_asks_for_trust(tmp_path):
     assert torch.equal(read_checkpoint(file, unsafe=True)['w'], torch.ones(2))
 
 
-def resume(tiny, checkpoint, work_dir, kind=Runner):
+def resume(tiny, checkpoint, work_dir):
     tiny.work_dir, tiny.load_from, tiny.resume = str(work_dir), str(checkpoint), True
     tiny.train_cfg.max_epochs = 2
     tiny.val_dataloader.dataset.indices = tiny.test_dataloader.dataset.indices = 2
     tiny.visualizer.name = str(time.time())
-    runner = kind.from_cfg(tiny)
+    runner = Runner.from_cfg(tiny)
     runner.train()
     return runner
+
+
+def touch_as_config(marker):
+    return f'done = __import__("pathlib").Path({str(marker)!r}).touch()\n'
 
 
 def test_the_config_in_a_checkpoint_never_runs(tiny, saved, tmp_path):
     marker = tmp_path / 'it-ran'
     content = torch.load(saved, weights_only=False)
-    text = f'import pathlib\npathlib.Path({str(marker)!r}).touch()\n'
+    text = touch_as_config(marker)
     content['meta'].pop('cfg')
     content['meta']['config'] = text
     torch.save(content, tmp_path / 'old.pth')
@@ -243,9 +248,9 @@ def test_the_config_in_a_checkpoint_never_runs(tiny, saved, tmp_path):
 def test_the_stock_runner_would_have_run_it(tmp_path):
     """Where the danger lies; if this fails one day, the renaming is needed no more."""
     marker = tmp_path / 'it-ran'
-    Config.fromstring(f'import pathlib\npathlib.Path({str(marker)!r}).touch()', file_format='.py')
+    Config.fromstring(touch_as_config(marker), file_format='.py')
     assert marker.exists()
-    assert "checkpoint['meta']['config']" in __import__('inspect').getsource(MMEngineRunner.resume)
+    assert "checkpoint['meta']['config']" in inspect.getsource(MMEngineRunner.resume)
 
 
 @pytest.mark.parametrize('unsafe', [False, True])
