@@ -14,6 +14,7 @@ from .guards import read_guards
 # What guards and records a run; ``default_hooks=dict(curves=None)`` in a config switches one off.
 DEFAULT_HOOKS = dict(
     label_range=dict(type='mmseg_ext.LabelRangeHook'),
+    load_report=dict(type='mmseg_ext.LoadReportHook'),
     random_state=dict(type='mmseg_ext.RandomStateHook'),
     interrupt=dict(type='mmseg_ext.InterruptHook'),
     unfinished_validation=dict(type='mmseg_ext.UnfinishedValidationHook'),

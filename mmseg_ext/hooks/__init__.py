@@ -4,6 +4,7 @@ from .checkpoint_hook import CheckpointHook
 from .curves_hook import CurvesHook
 from .interrupt_hook import InterruptHook
 from .label_range_hook import LabelRangeHook
+from .load_report_hook import LoadReportHook
 from .metrics_file_hook import MetricsFileHook
 from .provenance_hook import ProvenanceHook
 from .random_state_hook import RandomStateHook
@@ -18,6 +19,7 @@ __all__ = [
     'CurvesHook',
     'InterruptHook',
     'LabelRangeHook',
+    'LoadReportHook',
     'MetricsFileHook',
     'ProvenanceHook',
     'RandomStateHook',
