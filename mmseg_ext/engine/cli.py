@@ -71,6 +71,7 @@ def parse_args(
 
 def apply_guards(cfg: Config, args: argparse.Namespace) -> None:
     """Puts the switches that are on into ``cfg.guards``; the others leave it as it is."""
-    for field in dataclasses.fields(Guards):
-        if getattr(args, field.name, False) is True:
-            cfg.setdefault('guards', {})[field.name] = True
+    names = [field.name for field in dataclasses.fields(Guards)]
+    switched_on = {name: True for name in names if getattr(args, name, False) is True}
+    if switched_on:
+        cfg.guards = {**(cfg.get('guards') or {}), **switched_on}

@@ -24,6 +24,12 @@ def test_a_share_in_percent():
         read_guards(Config(dict(guards=dict(backbone_share=90))))
 
 
+def test_a_switch_takes_effect_where_the_config_has_no_guards():
+    cfg = Config(dict(model=None))
+    apply_guards(cfg, argparse.Namespace(allow_missing=True, strict=False))
+    assert cfg.guards == dict(allow_missing=True)
+
+
 def test_a_switch_that_is_off_leaves_the_config_alone():
     cfg = Config(dict(guards=dict(strict=True)))
     args = argparse.Namespace(strict=False, unsafe_load=True, resume_anyway=False)
