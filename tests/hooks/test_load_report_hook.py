@@ -159,6 +159,7 @@ def test_tool(tiny_config, tmp_path, monkeypatch):
         work_dir = tmp_path / f'test{time.time()}'
         options = [
             f'visualizer.name=v{time.time()}',
+            f'experiment_name=v{time.time()}',  # MMEngine names its loggers so
             'test_dataloader.dataset.indices=2',
         ]
         command = ['test.py', tiny_config, checkpoint, '--work-dir', work_dir, *words]
