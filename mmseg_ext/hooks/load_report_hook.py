@@ -1,7 +1,7 @@
 """Says how much of a network was loaded, and stops where it is too little."""
 
 from mmengine.hooks import Hook
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 from torch import nn
 
 from mmseg_ext.engine.checkpoint.matching import (
@@ -45,7 +45,8 @@ class LoadReportHook(Hook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Compares a checkpoint with the network, before MMEngine copies it."""
         is_resumed = runner.cfg.get('resume')
-        path = runner.cfg.get('load_from') or find_latest_checkpoint(runner.work_dir)
+        # mmseg_ext.Runner puts the file there that it resumes
+        path = is_resumed if isinstance(is_resumed, str) else runner.cfg.get('load_from')
         report = match(unwrap(runner.model), weights_of(checkpoint))
         self.report = report
         self.source = self._tell(runner, 'resume' if is_resumed else 'load_from', path, report)
