@@ -112,4 +112,6 @@ def _insist(runner: Runner, source: str, report: LoadReport, what: str) -> None:
         runner.logger.warning(f'{said}going on, as --allow-missing says')
         return
     hint = report.hint or 'is it a checkpoint of this network?'
-    raise UsageError(f'{said}{hint} (to go on: --allow-missing, or guards.allow_missing=True)')
+    error = UsageError(f'{said}{hint} (to go on: --allow-missing, or guards.allow_missing=True)')
+    error.shared = True  # every process of a job comes to it
+    raise error

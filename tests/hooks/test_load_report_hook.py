@@ -282,3 +282,15 @@ def test_a_backbone_that_ignores_its_init_cfg_is_noticed(cfg, write, weights):
     cfg.model.backbone.init_cfg = dict(type='Pretrained', checkpoint=file)
     with pytest.raises(UsageError, match=r'backbone\.init_cfg=.*backbone \d+/\d+ \(\d+%\)'):
         load(cfg)
+
+
+def test_two_processes_say_it_once(run, tiny_config, tmp_path):
+    file = tmp_path / 'mit.pth'
+    torch.save(hugging_face({str(i): torch.randn(7) for i in range(6)}), file)
+    done = run(
+        'tools/dist_train.sh', tiny_config, 2, '--work-dir', tmp_path / 'run', '--cfg-options',
+        'model.backbone.init_cfg.type=Pretrained', f'model.backbone.init_cfg.checkpoint={file}',
+        check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert done.stderr.count(f'error: backbone.init_cfg={file}: backbone 0/92 (0%)') == 1

@@ -158,7 +158,9 @@ def _explain(file: Path, message: str) -> UsageError:
 
 
 def _refusal(file: Path, needed: str) -> UsageError:
-    return UsageError(
+    error = UsageError(
         f'{file} needs {needed}, which is code, not weights; ask for the weights alone '
         '(.safetensors), or pass --unsafe-load if you trust its source'
     )
+    error.shared = True  # every process of a job comes to it
+    return error

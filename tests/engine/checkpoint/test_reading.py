@@ -76,7 +76,7 @@ def test_what_others_save_is_read_in_full(tmp_path, zipped):
         state_dict=OrderedDict(w=torch.ones(2, 3), half=torch.ones(2).half()),
         model=torch.nn.Parameter(torch.zeros(2)),
         meta=dict(CLASSES=('a', 'b'), PALETTE=[[1, 2, 3]], time='now', best=np.float64(0.5)),
-        args=vars(argparse.Namespace(lr=0.1)),
+        args=argparse.Namespace(lr=0.1),
         random=dict(
             numpy=('MT19937', np.arange(4, dtype=np.uint32), 2, 0, 0.0), mask=np.array([True])
         ),
