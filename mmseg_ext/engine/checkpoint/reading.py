@@ -38,8 +38,8 @@ ALLOWED = [
     # MMEngine's message_hub: the scalars of the log, and what their pickles look up
     HistoryBuffer,
     (_statistic, 'builtins.getattr'),
-    # arrays and scalars, in HistoryBuffers, metrics and random states. An array of objects holds
-    # only what is allowed itself; NumPy 1 and 2 name the makers differently
+    # numbers of NumPy, in HistoryBuffers, metrics and random states; NumPy 1 and 2 name the makers
+    # differently
     np.ndarray,
     np.dtype,
     *{type(np.dtype(code)) for code in NUMBERS},
