@@ -13,6 +13,7 @@ from .guards import read_guards
 
 # What guards and records a run; ``default_hooks=dict(curves=None)`` in a config switches one off.
 DEFAULT_HOOKS = dict(
+    resume_guard=dict(type='mmseg_ext.ResumeGuardHook'),
     label_range=dict(type='mmseg_ext.LabelRangeHook'),
     load_report=dict(type='mmseg_ext.LoadReportHook'),
     random_state=dict(type='mmseg_ext.RandomStateHook'),

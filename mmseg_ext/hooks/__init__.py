@@ -8,6 +8,7 @@ from .load_report_hook import LoadReportHook
 from .metrics_file_hook import MetricsFileHook
 from .provenance_hook import ProvenanceHook
 from .random_state_hook import RandomStateHook
+from .resume_guard_hook import ResumeGuardHook
 from .run_summary_hook import RunSummaryHook
 from .show_dir_hook import ShowDirHook
 from .sync_statistics_hook import SyncStatisticsHook
@@ -23,6 +24,7 @@ __all__ = [
     'MetricsFileHook',
     'ProvenanceHook',
     'RandomStateHook',
+    'ResumeGuardHook',
     'RunSummaryHook',
     'ShowDirHook',
     'SyncStatisticsHook',

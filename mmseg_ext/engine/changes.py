@@ -1,0 +1,174 @@
+"""What changed between two configs, and what of it a resumed run obeys."""
+
+import enum
+import math
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from .config import RECORD_HOOKS
+
+# What the Runner reads. Other names of a config are variables, which act through these.
+SECTIONS = (
+    'model',
+    'data_preprocessor',
+    'train_dataloader',
+    'train_cfg',
+    'optim_wrapper',
+    'param_scheduler',
+    'auto_scale_lr',
+    'randomness',
+    'val_dataloader',
+    'val_cfg',
+    'val_evaluator',
+    'default_hooks',
+    'custom_hooks',
+    'model_wrapper_cfg',
+    'find_unused_parameters',
+    'sync_bn',
+    'activation_checkpointing',
+    'efficient_conv_bn_eval',
+    'compile',
+)
+# Hooks that record or display, and change nothing.
+QUIET_HOOKS = {*RECORD_HOOKS, 'logger', 'timer', 'visualization'}
+QUIET = re.compile(
+    rf'default_hooks\.({"|".join(sorted(QUIET_HOOKS))})\b|default_hooks\.checkpoint\.by_epoch$'
+)
+
+
+class Effect(enum.Enum):
+    """What becomes of a changed setting when a run is resumed."""
+
+    TAKEN = 'takes effect'
+    IGNORED = 'ignored, because the state comes from the checkpoint'
+    MIXED = 'half in force, half overruled by the checkpoint'
+
+
+class Difference(NamedTuple):
+    """A setting's dotted path, and its values; None where it is not set."""
+
+    path: str
+    old: object
+    new: object
+
+    def __str__(self) -> str:
+        return f'{self.path} {_describe(self.old)} -> {_describe(self.new)}'
+
+
+class Rule(NamedTuple):
+    """Settings that do not simply take effect: those whose path matches, if the state is there."""
+
+    path: re.Pattern
+    state: str  # the part of the checkpoint that overrules them
+    effect: Effect
+
+
+# Each line is held by an experiment in tests/hooks/test_resume_guard_hook.py. The first match
+# counts; what matches none takes effect.
+RULES = tuple(
+    Rule(re.compile(path), state, effect)
+    for path, state, effect in (
+        # torch restores the parameter groups whole; the new class then works on the old one's
+        (r'optim_wrapper\.optimizer\.type$', 'optimizer', Effect.MIXED),
+        (r'optim_wrapper\.(optimizer|paramwise_cfg|constructor)\b', 'optimizer', Effect.IGNORED),
+        # it scales the rates before they are restored
+        (r'auto_scale_lr\b', 'optimizer', Effect.IGNORED),
+        (r'optim_wrapper\.loss_scale\b', 'loss_scaler', Effect.IGNORED),
+        # states go to schedulers by their place in the list, all attributes but the class
+        (r'param_scheduler(\[\d+\])?(\.type)?$', 'param_schedulers', Effect.MIXED),
+        (r'param_scheduler\b', 'param_schedulers', Effect.IGNORED),
+        # the sampler is built before the checkpoint's seed is set
+        (r'randomness\.seed$', 'seed', Effect.MIXED),
+        (r'model\.(.*\.)?(init_cfg|pretrained)\b', 'state_dict', Effect.IGNORED),
+    )
+)
+
+
+def compare(old: dict, new: dict) -> list[Difference]:
+    """Lists the settings in which two configs differ, where the Runner reads them.
+
+    None and a setting that is not there are the same, as are lists and tuples. Where two dicts have
+    different ``type``, arguments that only one of them has are left out.
+
+    Args:
+        old: The checkpoint's config, from ``parse_config_text``.
+        new: The running one, likewise.
+    """
+    found = (
+        difference
+        for section in SECTIONS
+        for difference in _walk(section, old.get(section), new.get(section))
+    )
+    return [difference for difference in found if not QUIET.match(difference.path)]
+
+
+def classify(difference: Difference, checkpoint: dict) -> Effect:
+    """What becomes of a difference when a run is resumed from a checkpoint.
+
+    Args:
+        difference: One of ``compare``.
+        checkpoint: As loaded; a state that was not saved overrules nothing.
+    """
+    # a static scale is set anew after every step; from it to a dynamic one, too, all is restored
+    # but the scale itself
+    if difference.path == 'optim_wrapper.loss_scale' and float in (
+        type(difference.old),
+        type(difference.new),
+    ):
+        return Effect.TAKEN
+    states = set(checkpoint) | set(checkpoint.get('optimizer') or ())
+    if (checkpoint.get('meta') or {}).get('seed') is not None:
+        states.add('seed')
+    for rule in RULES:
+        if rule.path.match(difference.path):
+            return rule.effect if rule.state in states else Effect.TAKEN
+    return Effect.TAKEN
+
+
+def _walk(path: str, old, new) -> Iterator[Difference]:
+    # a single scheduler, hook or evaluator stands with or without a list around it
+    if isinstance(old, dict) and isinstance(new, (list, tuple)):
+        old = [old]
+    elif isinstance(new, dict) and isinstance(old, (list, tuple)):
+        new = [new]
+
+    dicts = [value for value in (old, new) if isinstance(value, dict)]
+    # a part, which has a type, comes or goes as a whole
+    if len(dicts) == 2 or (dicts and None in (old, new) and 'type' not in dicts[0]):
+        old, new = old or {}, new or {}
+        keys = {*old, *new}
+        if old.get('type') and new.get('type') and old['type'] != new['type']:
+            keys = {*old} & {*new}
+        for key in sorted(keys, key=str):
+            yield from _walk(f'{path}.{key}', old.get(key), new.get(key))
+    elif _is_list_of_parts(old) and _is_list_of_parts(new) and len(old) == len(new):
+        for index, (one, other) in enumerate(zip(old, new)):
+            yield from _walk(f'{path}[{index}]', one, other)
+    elif not _equal(old, new):
+        yield Difference(path, old, new)
+
+
+def _is_list_of_parts(value) -> bool:
+    return isinstance(value, (list, tuple)) and all(
+        isinstance(item, (dict, list, tuple)) for item in value
+    )
+
+
+def _equal(old, new) -> bool:
+    if isinstance(old, float) and isinstance(new, float) and math.isnan(old):
+        return math.isnan(new)
+    if isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)):
+        return len(old) == len(new) and all(map(_equal, old, new))
+    return old == new
+
+
+def _describe(value) -> str:
+    if value is None:
+        return '(not set)'
+    if isinstance(value, dict) and 'type' in value:
+        return str(value['type'])
+    if isinstance(value, (list, tuple)):
+        return f'[{", ".join(map(_describe, value))}]'
+    text = repr(value)
+    return text if len(text) <= 60 else f'{text[:57]}...'

@@ -1,0 +1,103 @@
+"""What the learning rate will be, found by stepping the schedulers without a network."""
+
+import copy
+import warnings
+from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
+
+from mmengine.optim import _ParamScheduler
+
+RATES = ('lr', 'initial_lr', 'max_lr', 'min_lr')  # OneCycleLR keeps the last two in the groups
+
+
+class Simulation:
+    """Copies of schedulers that step on numbers alone; those they were copied from stay as they are.
+
+    Groups of equal rates are one here, so that the hundreds of groups that a ``paramwise_cfg``
+    makes cost no more than their few rates. Schedulers of other values than the learning rate, and
+    those that need validation results (``ReduceOnPlateauLR``), are left out.
+
+    Args:
+        groups: The optimizer's parameter groups, as the schedulers know them.
+        schedulers: Built schedulers.
+        states: Their states from a checkpoint, by place in the list; default: those they have.
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[dict],
+        schedulers: Sequence[_ParamScheduler],
+        states: Sequence[dict] | None = None,
+    ):
+        keys = [tuple(str(group.get(rate)) for rate in RATES) for group in groups]
+        distinct = list(dict.fromkeys(keys))
+        chosen = [keys.index(key) for key in distinct]
+        self.places = [distinct.index(key) for key in keys]
+        self.groups = [
+            {rate: float(groups[index][rate]) for rate in RATES if rate in groups[index]}
+            for index in chosen
+        ]
+        self.schedulers = []
+        for place, scheduler in enumerate(schedulers):
+            if scheduler.param_name != 'lr' or getattr(scheduler, 'need_val_args', False):
+                continue
+            stepped = copy.copy(scheduler)
+            if states is not None and place < len(states):
+                stepped.load_state_dict(states[place])
+            stepped.optimizer = SimpleNamespace(param_groups=self.groups, step=None)
+            stepped.base_values = [stepped.base_values[index] for index in chosen]
+            self.schedulers.append(stepped)
+
+    def end(self, epoch_length: int | None) -> float:
+        """When the last scheduler ends: in epochs, or in iterations where there are no epochs.
+
+        Args:
+            epoch_length: Iterations of an epoch; None in a loop that counts iterations, which steps
+                schedulers of epochs not before its end.
+        """
+        ends = [
+            scheduler.end if scheduler.by_epoch else scheduler.end / (epoch_length or 1)
+            for scheduler in self.schedulers
+            if epoch_length or not scheduler.by_epoch
+        ]
+        return max(ends, default=0)
+
+    def run(
+        self, epochs: int, epoch_length: int, epoch: int = 0, done: int = 0
+    ) -> tuple[list[float], list[float]]:
+        """Steps through a training as ParamSchedulerHook does, or until all schedulers have ended.
+
+        Args:
+            epochs: Epochs to come; 1 in a loop that counts iterations.
+            epoch_length: Iterations of an epoch; all that are to come in such a loop.
+            epoch: Epochs done before.
+            done: Iterations done before.
+
+        Returns:
+            The highest and the last learning rate of each of the groups.
+        """
+        highest = [group['lr'] for group in self.groups]
+        with warnings.catch_warnings():
+            # that no optimizer steps between them
+            warnings.simplefilter('ignore', UserWarning)
+            for _ in self._steps(epochs, epoch_length, epoch, done):
+                highest = [max(old, group['lr']) for old, group in zip(highest, self.groups)]
+        last = [group['lr'] for group in self.groups]
+        return [highest[place] for place in self.places], [last[place] for place in self.places]
+
+    def _steps(self, epochs: int, epoch_length: int, epoch: int, done: int) -> Iterator[None]:
+        by_epoch = [scheduler for scheduler in self.schedulers if scheduler.by_epoch]
+        by_iter = [scheduler for scheduler in self.schedulers if not scheduler.by_epoch]
+        last_epoch = max((scheduler.end for scheduler in by_epoch), default=0)
+        last_iter = max((scheduler.end for scheduler in by_iter), default=0)
+        for current in range(epoch, epoch + epochs):
+            if done >= last_iter and current >= last_epoch:
+                return
+            for _ in range(min(epoch_length, max(last_iter - done, 0))):
+                for scheduler in by_iter:
+                    scheduler.step()
+                yield
+            done += epoch_length
+            for scheduler in by_epoch:
+                scheduler.step()
+            yield

@@ -1,0 +1,428 @@
+"""Every line of what a resumed run obeys is an experiment with a real Runner and a toy network."""
+
+import copy
+import itertools
+import re
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.model import BaseModel
+from mmengine.optim import DefaultOptimWrapperConstructor
+from mmengine.registry import DATASETS, HOOKS, MODELS, OPTIM_WRAPPER_CONSTRUCTORS
+from mmengine.runner import Runner
+from torch import nn
+
+from mmseg_ext.engine.changes import Effect, classify, compare
+from mmseg_ext.engine.config_text import parse_config_text
+from mmseg_ext.engine.errors import UsageError
+
+TAKEN, IGNORED, MIXED = Effect.TAKEN, Effect.IGNORED, Effect.MIXED
+NAMES = itertools.count()
+
+
+@DATASETS.register_module()
+class ToyNumbers(torch.utils.data.Dataset):
+    metainfo = dict(classes=('a', 'b'))
+
+    def __init__(self, scale=1.0, size=16):
+        self.scale, self.size = scale, size
+
+    def __len__(self):
+        return self.size
+
+    def __getitem__(self, index):
+        return dict(inputs=torch.full((2,), self.scale * index / self.size))
+
+
+@MODELS.register_module()
+class ToyNetwork(BaseModel):
+    def __init__(self, loss_weight=1.0, data_preprocessor=None, init_cfg=None):
+        super().__init__(data_preprocessor, init_cfg)
+        self.body, self.head, self.loss_weight = nn.Linear(2, 2), nn.Linear(2, 1), loss_weight
+
+    def forward(self, inputs, mode='tensor'):
+        return dict(loss=self.loss_weight * self.head(self.body(inputs)).square().mean())
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class ToyConstructor(DefaultOptimWrapperConstructor):
+    """Trains at twice the rate that the config says."""
+
+    def __call__(self, model):
+        wrapper = super().__call__(model)
+        for group in wrapper.param_groups:
+            group['lr'] *= 2
+        return wrapper
+
+
+@HOOKS.register_module()
+class ToyHook(Hook):
+    def __init__(self, size=1):
+        self.size = size
+
+
+class Probe(Hook):
+    """Keeps what is in force before every step, by epoch and by name."""
+
+    priority = 'VERY_LOW'
+
+    def __init__(self):
+        self.seen = {}
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        groups = runner.optim_wrapper.optimizer.param_groups
+        loop, sampler = runner.train_loop, runner.train_dataloader.sampler
+        hooks = {type(hook).__name__: hook for hook in runner.hooks}
+        seen = dict(
+            groups=[{key: group[key] for key in group if key != 'params'} for group in groups],
+            schedules=[scheduler.state_dict() for scheduler in runner.param_schedulers],
+            clip_grad=runner.optim_wrapper.clip_grad_kwargs,
+            accumulation=runner.optim_wrapper._accumulative_counts,
+            inputs=data_batch['inputs'][:, 0].tolist(),
+            weights=[parameter.tolist() for parameter in runner.model.parameters()],
+            model=[runner.model.loss_weight, runner.model.data_preprocessor._non_blocking],
+            loop=[loop.max_epochs, loop.val_interval],
+            hooks=[hooks['CheckpointHook'].interval, hooks['ToyHook'].size],
+            randomness=[runner.seed, sampler.seed, runner.deterministic],
+        )
+        for name, value in seen.items():
+            steps = self.seen.setdefault(runner.epoch, {}).setdefault(name, [])
+            steps.append(copy.deepcopy(value))
+
+
+def make_config(work_dir, **changes):
+    cfg = Config(
+        dict(
+            experiment_name=f'toy{next(NAMES)}',
+            work_dir=str(work_dir),
+            model=dict(
+                type='ToyNetwork',
+                init_cfg=dict(type='Constant', layer='Linear', val=0.5),
+                data_preprocessor=dict(type='BaseDataPreprocessor', non_blocking=False),
+            ),
+            train_dataloader=dict(
+                dataset=dict(type='ToyNumbers'),
+                batch_size=4,
+                collate_fn=dict(type='default_collate'),
+                sampler=dict(type='DefaultSampler', shuffle=True),
+            ),
+            train_cfg=dict(by_epoch=True, max_epochs=3, val_interval=1),
+            optim_wrapper=dict(
+                type='OptimWrapper',
+                optimizer=dict(type='AdamW', lr=0.1, betas=(0.9, 0.999), weight_decay=0.01),
+                paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=1.0, decay_mult=1.0))),
+            ),
+            param_scheduler=[
+                dict(type='LinearLR', start_factor=0.5, begin=0, end=4, by_epoch=False),
+                dict(
+                    type='PolyLR',
+                    power=0.9,
+                    eta_min=0.001,
+                    begin=1,
+                    end=3,
+                    by_epoch=True,
+                    convert_to_iter_based=True,
+                ),
+            ],
+            auto_scale_lr=dict(enable=False, base_batch_size=2),
+            default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1)),
+            custom_hooks=[dict(type='ToyHook'), dict(type='mmseg_ext.ResumeGuardHook')],
+            randomness=dict(seed=0),
+            log_level='WARNING',
+        ),
+        format_python_code=False,  # most of the time of a run so short
+    )
+    cfg.merge_from_dict(changes)
+    return cfg
+
+
+def train(cfg):
+    """Trains; returns the runner, and what was in force by epoch and name."""
+    runner, probe = Runner.from_cfg(cfg), Probe()
+    runner.register_hook(probe)
+    runner.train()
+    return runner, probe.seen
+
+
+def resume(folder, file, anyway=True, **changes):
+    changes['guards'] = dict(resume_anyway=anyway)
+    return train(make_config(folder, resume=True, load_from=str(file), **changes))
+
+
+@pytest.fixture(scope='module')
+def old(tmp_path_factory):
+    """A run of three epochs: what was in force in the last one, and the checkpoint before it."""
+    folder = tmp_path_factory.mktemp('old')
+    _, seen = train(make_config(folder))
+    return seen[2], folder / 'epoch_2.pth'
+
+
+DECAYING = dict(type='ExponentialLR', gamma=0.9, by_epoch=False)
+WITH_ONE_MORE = [*make_config('').param_scheduler, DECAYING]
+COSINE = dict(type='CosineAnnealingLR', T_max=7, eta_min=0.001, begin=1, end=3, by_epoch=True)
+WITH_ANOTHER = [make_config('').param_scheduler[0], COSINE]
+CASES = [
+    # optimizer: the groups come from the checkpoint
+    ('optim_wrapper.optimizer.lr', 0.01, 'groups', IGNORED),
+    ('optim_wrapper.optimizer.weight_decay', 0.1, 'groups', IGNORED),
+    ('optim_wrapper.optimizer.betas', (0.8, 0.99), 'groups', IGNORED),
+    ('optim_wrapper.optimizer.eps', 1e-3, 'groups', IGNORED),
+    ('optim_wrapper.optimizer.amsgrad', True, 'groups', IGNORED),
+    ('optim_wrapper.paramwise_cfg.custom_keys.head.lr_mult', 10.0, 'groups', IGNORED),
+    ('optim_wrapper.paramwise_cfg.custom_keys.head.decay_mult', 0.0, 'groups', IGNORED),
+    ('optim_wrapper.constructor', 'ToyConstructor', 'groups', IGNORED),
+    ('auto_scale_lr.enable', True, 'groups', IGNORED),
+    # schedulers: all attributes come from the checkpoint
+    ('param_scheduler.0.start_factor', 0.1, 'schedules', IGNORED),
+    ('param_scheduler.0.end', 2, 'schedules', IGNORED),
+    ('param_scheduler.1.begin', 2, 'schedules', IGNORED),
+    ('param_scheduler.1.end', 9, 'schedules', IGNORED),
+    ('param_scheduler.1.end', 9, 'groups', IGNORED),
+    ('param_scheduler.1.power', 2.0, 'groups', IGNORED),
+    ('param_scheduler.1.eta_min', 0.01, 'groups', IGNORED),
+    ('param_scheduler.1.convert_to_iter_based', False, 'schedules', IGNORED),
+    # but for the class and the number of them
+    ('param_scheduler', WITH_ANOTHER, 'groups', MIXED),
+    ('param_scheduler', WITH_ONE_MORE, 'groups', MIXED),
+    ('param_scheduler', WITH_ONE_MORE[1:2], 'schedules', MIXED),
+    # the sampler has the new seed, the random generators the checkpoint's
+    ('randomness.seed', 5, 'randomness', MIXED),
+    ('model.init_cfg.val', 0.1, 'weights', IGNORED),
+    # the rest is in force
+    ('optim_wrapper.clip_grad', dict(max_norm=1.0), 'clip_grad', TAKEN),
+    ('optim_wrapper.accumulative_counts', 2, 'accumulation', TAKEN),
+    ('train_dataloader.batch_size', 8, 'inputs', TAKEN),
+    ('train_dataloader.sampler.shuffle', False, 'inputs', TAKEN),
+    ('train_dataloader.dataset.scale', 2.0, 'inputs', TAKEN),
+    ('model.loss_weight', 3.0, 'model', TAKEN),
+    ('model.data_preprocessor.non_blocking', True, 'model', TAKEN),
+    ('train_cfg.max_epochs', 4, 'loop', TAKEN),
+    ('train_cfg.val_interval', 2, 'loop', TAKEN),
+    ('default_hooks.checkpoint.interval', 2, 'hooks', TAKEN),
+    ('custom_hooks.0.size', 2, 'hooks', TAKEN),
+    ('randomness.deterministic', True, 'randomness', TAKEN),
+]
+
+
+@pytest.mark.parametrize(
+    'path, new, name, effect',
+    CASES,
+    ids=[f'{index}-{path}-{name}' for index, (path, _, name, _) in enumerate(CASES)],
+)
+def test_what_is_in_force_after_a_resume(old, tmp_path, path, new, name, effect):
+    """The third epoch of the resumed run, against those of unbroken runs with old and new."""
+    seen, file = old
+    runner, unbroken = train(make_config(tmp_path / 'new', **{path: new}))
+    _, resumed = resume(tmp_path / 'resumed', file, **{path: new})
+    before, after, now = (run[name] for run in (seen, unbroken[2], resumed[2]))
+    assert before != after, 'the experiment shows nothing'
+    assert (TAKEN if now == after else IGNORED if now == before else MIXED) is effect
+
+    checkpoint = torch.load(file, weights_only=False)
+    differences = compare(
+        parse_config_text(checkpoint['meta']['cfg']), parse_config_text(runner.cfg.pretty_text)
+    )
+    assert {classify(difference, checkpoint) for difference in differences} == {effect}
+    assert all(re.sub(r'\[(\d)\]', r'.\1', each.path).startswith(path) for each in differences)
+
+
+def test_another_optimizer_works_on_the_state_of_the_old_one(old, tmp_path):
+    """AdamW's groups hold no momentum, so SGD fails at its first step, not when it is resumed."""
+    sgd = {'optim_wrapper.optimizer': dict(type='SGD', momentum=0.9)}
+    with pytest.raises(KeyError, match='momentum'):
+        resume(tmp_path / 'sgd', old[1], **sgd)
+    with pytest.raises(UsageError, match=r'half overruled.*optimizer\.type AdamW -> SGD'):
+        resume(tmp_path / 'stopped', old[1], anyway=False, **sgd)
+
+
+def test_what_would_be_ignored_stops_with_the_way_out(old, tmp_path):
+    changes = {
+        'optim_wrapper.optimizer.lr': 0.01,
+        'param_scheduler.1.power': 1.0,
+        'model.loss_weight': 2.0,
+    }
+    with pytest.raises(UsageError) as stopped:
+        resume(tmp_path, old[1], anyway=False, **changes)
+    said = str(stopped.value)
+    assert 'ignored, because the state comes from the checkpoint: ' in said and '\n' not in said
+    assert 'optim_wrapper.optimizer.lr 0.1 -> 0.01, param_scheduler[1].power 0.9 -> 1.0' in said
+    assert 'loss_weight' not in said and not list(tmp_path.glob('*.pth'))
+    assert f'fine-tune: load_from={old[1]}, without --resume' in said and '--resume-anyway' in said
+
+
+def log_of(folder):
+    return ''.join(path.read_text() for path in folder.glob('*/*.log'))
+
+
+def test_what_takes_effect_is_listed_and_stops_nothing(old, tmp_path):
+    changes = {'model.loss_weight': 2.0, 'optim_wrapper.clip_grad': dict(max_norm=1.0)}
+    resume(tmp_path, old[1], anyway=False, log_level='INFO', **changes)
+    log = log_of(tmp_path)
+    assert 'takes effect: model.loss_weight (not set) -> 2.0' in log
+    assert 'takes effect: optim_wrapper.clip_grad.max_norm (not set) -> 1.0' in log
+
+
+def test_an_unchanged_run_is_resumed_without_a_word(old, tmp_path):
+    resume(tmp_path, old[1], anyway=False, log_level='INFO')
+    log = log_of(tmp_path)
+    assert 'resumed epoch: 2' in log
+    assert 'changed settings' not in log and 'the learning rate stays' not in log
+
+
+def test_defaults_that_one_config_spells_out_are_no_change(old, tmp_path):
+    changes = {
+        'optim_wrapper.optimizer.eps': 1e-8,
+        'param_scheduler.1.verbose': False,
+        'default_hooks.logger': dict(type='LoggerHook', interval=50),
+    }
+    resume(tmp_path, old[1], anyway=False, log_level='INFO', **changes)
+    assert 'changed settings' not in log_of(tmp_path)
+
+
+def edit(file, to, change):
+    checkpoint = torch.load(file, weights_only=False)
+    change(checkpoint)
+    torch.save(checkpoint, to)
+    return to
+
+
+def test_a_state_that_was_not_saved_overrules_nothing(old, tmp_path):
+    def drop(checkpoint):
+        del checkpoint['optimizer'], checkpoint['param_schedulers']
+
+    bare = edit(old[1], tmp_path / 'bare.pth', drop)
+    change = {'optim_wrapper.optimizer.lr': 0.01, 'param_scheduler.1.power': 2.0}
+    _, seen = resume(tmp_path / 'run', bare, anyway=False, **change)
+    assert [group['initial_lr'] for group in seen[2]['groups'][0]] == [0.01] * 4
+
+
+def test_other_parameter_groups_stop_even_anyway(old, tmp_path):
+    with pytest.raises(UsageError, match=r'has 1 parameter groups, in .*epoch_2.pth it has 4'):
+        resume(tmp_path, old[1], **{'optim_wrapper.paramwise_cfg': None})
+
+
+def test_another_number_of_processes_takes_effect(old, tmp_path):
+    def set_processes(checkpoint):
+        checkpoint['meta']['provenance'] = dict(world_size=4)
+
+    file = edit(old[1], tmp_path / 'four.pth', set_processes)
+    resume(tmp_path / 'run', file, anyway=False, log_level='INFO')
+    assert 'takes effect: number of processes 4 -> 1' in log_of(tmp_path / 'run')
+
+
+def test_a_config_that_would_run_a_program(old, tmp_path):
+    def poison(checkpoint):
+        checkpoint['meta']['cfg'] = f'open({str(tmp_path / "owned")!r}, "w")\n'
+
+    file = edit(old[1], tmp_path / 'poisoned.pth', poison)
+    with pytest.raises(UsageError, match=r'config holds open\(.*which is no plain setting'):
+        resume(tmp_path / 'run', file, anyway=False)
+    resume(tmp_path / 'anyway', file)
+    assert not (tmp_path / 'owned').exists()
+
+
+# the schedule ends at epoch 3
+LONGER = {'train_cfg.max_epochs': 6}
+
+
+@pytest.fixture
+def ended(tmp_path):
+    """Makes a finished run whose rate ends at ``eta_min``, of a base rate of 0.1."""
+
+    def make(eta_min):
+        train(make_config(tmp_path / 'ended', **{'param_scheduler.1.eta_min': eta_min}))
+        return tmp_path / 'ended/epoch_3.pth'
+
+    return make
+
+
+@pytest.mark.parametrize('eta_min', [0.0, 0.0009])
+def test_more_epochs_over_a_schedule_that_has_ended(ended, tmp_path, eta_min):
+    file = ended(eta_min)
+    changes = {'param_scheduler.1.eta_min': eta_min, **LONGER}
+    with pytest.raises(UsageError) as stopped:
+        resume(tmp_path / 'stopped', file, anyway=False, **changes)
+    said = f'the learning rate stays at {eta_min:.3g} for epochs 4 to 6, because the schedule'
+    assert said in str(stopped.value) and 'ended at epoch 3' in str(stopped.value)
+    _, seen = resume(tmp_path / 'anyway', file, **changes)
+    rates = [group['lr'] for epoch in seen.values() for step in epoch['groups'] for group in step]
+    assert sorted(seen) == [3, 4, 5] and rates == pytest.approx([eta_min] * len(rates))
+
+
+def test_more_epochs_at_a_rate_that_still_trains(ended, tmp_path):
+    """0.001 of 0.1, the share at which MMSegmentation's own schedules end."""
+    resume(tmp_path / 'run', ended(0.001), anyway=False, log_level='INFO', **LONGER)
+    assert 'stays at 0.001 for epochs 4 to 6' in log_of(tmp_path / 'run')
+
+
+def test_a_schedule_that_is_still_running_is_followed_to_its_end(old, tmp_path):
+    """At epoch 2 the rate is far from its end, which the simulation has to find."""
+    _, file = old
+    _, seen = resume(tmp_path / 'run', file, anyway=False, log_level='INFO', **LONGER)
+    assert seen[5]['groups'][-1][0]['lr'] == 0.001
+    assert 'stays at 0.001 for epochs 4 to 6' in log_of(tmp_path / 'run')
+
+
+def test_longer_epochs_under_a_schedule_of_iterations(tmp_path):
+    """Twice the steps an epoch: 12 iterations of schedule now are 1.5 epochs of 3."""
+    config = {'param_scheduler.1.eta_min': 0.0}
+    train(make_config(tmp_path / 'old', **config))
+    changes = {**config, 'train_dataloader.batch_size': 2}
+    with pytest.raises(UsageError, match='stays at 0 for epochs 3 to 3, .* ended at epoch 2;'):
+        resume(tmp_path / 'run', tmp_path / 'old/epoch_1.pth', anyway=False, **changes)
+
+
+def test_shorter_epochs_under_a_schedule_of_iterations(old, tmp_path):
+    changes = {'train_dataloader.batch_size': 16}
+    resume(tmp_path / 'run', old[1], anyway=False, **changes)
+    assert 'ends at epoch 12, the run at 3: the learning rate will not' in log_of(tmp_path / 'run')
+
+
+def test_more_iterations_over_a_schedule_that_has_ended(tmp_path):
+    config = {
+        'train_cfg': dict(_delete_=True, type='IterBasedTrainLoop', max_iters=8),
+        'train_dataloader.sampler.type': 'InfiniteSampler',
+        'default_hooks.checkpoint': dict(type='CheckpointHook', interval=8, by_epoch=False),
+        'param_scheduler': [dict(type='PolyLR', begin=0, end=8, by_epoch=False)],
+    }
+    train(make_config(tmp_path / 'old', **config))
+    changes = {**config, 'train_cfg': dict(config['train_cfg'], max_iters=12)}
+    with pytest.raises(UsageError, match='stays at 0 for iterations 9 to 12'):
+        resume(tmp_path / 'run', tmp_path / 'old/iter_8.pth', anyway=False, **changes)
+
+
+@pytest.mark.parametrize('old_scale', ['dynamic', dict(init_scale=1024.0)])
+@pytest.mark.parametrize('new_scale, effect', [(dict(init_scale=64.0), IGNORED), (128.0, TAKEN)])
+def test_the_scale_of_mixed_precision(old_scale, new_scale, effect):
+    """The scaler alone, as AmpOptimWrapper builds, restores and steps it: it needs a GPU itself."""
+
+    def make(scale):
+        if scale == 'dynamic':
+            return torch.amp.GradScaler('cpu'), None
+        if isinstance(scale, dict):
+            return torch.amp.GradScaler('cpu', **scale), None
+        return torch.amp.GradScaler('cpu', init_scale=scale), scale
+
+    def step(scaler, update):
+        weight = torch.ones(1, requires_grad=True)
+        optimizer = torch.optim.SGD([weight], lr=0.1)
+        scaler.scale(weight.sum()).backward()
+        scaler.step(optimizer)
+        scaler.update(update)
+        return scaler.get_scale()
+
+    before, after = make(old_scale), make(new_scale)
+    old_value, new_value = step(*before), step(*make(new_scale))
+    after[0].load_state_dict(before[0].state_dict())
+    found = step(*after)
+    assert old_value != new_value
+    assert (TAKEN if found == new_value else IGNORED if found == old_value else MIXED) is effect
+    wrapper = dict(type='AmpOptimWrapper')
+    differences = compare(
+        dict(optim_wrapper=dict(wrapper, loss_scale=old_scale)),
+        dict(optim_wrapper=dict(wrapper, loss_scale=new_scale)),
+    )
+    checkpoint = dict(optimizer=dict(loss_scaler=before[0].state_dict()))
+    assert [classify(each, checkpoint) for each in differences] == [effect]
