@@ -143,7 +143,7 @@ def _walk(path: str, old, new) -> Iterator[Difference]:
         for key in sorted(keys, key=str):
             yield from _walk(f'{path}.{key}', old.get(key), new.get(key))
     elif _is_list_of_parts(old) and _is_list_of_parts(new) and len(old) == len(new):
-        for index, (one, other) in enumerate(zip(old, new)):
+        for index, (one, other) in enumerate(zip(old, new, strict=True)):
             yield from _walk(f'{path}[{index}]', one, other)
     elif not _equal(old, new):
         yield Difference(path, old, new)

@@ -14,6 +14,7 @@ from .guards import read_guards
 # What guards and records a run; ``default_hooks=dict(curves=None)`` in a config switches one off.
 DEFAULT_HOOKS = dict(
     resume_guard=dict(type='mmseg_ext.ResumeGuardHook'),
+    fine_tune_guard=dict(type='mmseg_ext.FineTuneGuardHook'),
     label_range=dict(type='mmseg_ext.LabelRangeHook'),
     load_report=dict(type='mmseg_ext.LoadReportHook'),
     random_state=dict(type='mmseg_ext.RandomStateHook'),

@@ -40,7 +40,9 @@ def _value(node: ast.expr):
         kind = {ast.List: list, ast.Tuple: tuple, ast.Set: set}[type(node)]
         return kind(_value(item) for item in node.elts)
     if isinstance(node, ast.Dict) and None not in node.keys:
-        return {_value(key): _value(value) for key, value in zip(node.keys, node.values)}
+        return {
+            _value(key): _value(value) for key, value in zip(node.keys, node.values, strict=True)
+        }
     if isinstance(node, ast.Call):
         return _dict_call(node)
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):

@@ -11,7 +11,7 @@ RATES = ('lr', 'initial_lr', 'max_lr', 'min_lr')  # OneCycleLR keeps the last tw
 
 
 class Simulation:
-    """Copies of schedulers that step on numbers alone; those they were copied from stay as they are.
+    """Copies of schedulers that step on numbers alone; the originals stay as they are.
 
     Groups of equal rates are one here, so that the hundreds of groups that a ``paramwise_cfg``
     makes cost no more than their few rates. Schedulers of other values than the learning rate, and
@@ -76,28 +76,48 @@ class Simulation:
         Returns:
             The highest and the last learning rate of each of the groups.
         """
-        highest = [group['lr'] for group in self.groups]
+        highest = [0.0] * len(self.groups)
         with warnings.catch_warnings():
             # that no optimizer steps between them
             warnings.simplefilter('ignore', UserWarning)
             for _ in self._steps(epochs, epoch_length, epoch, done):
-                highest = [max(old, group['lr']) for old, group in zip(highest, self.groups)]
+                highest = [
+                    max(old, group['lr']) for old, group in zip(highest, self.groups, strict=True)
+                ]
         last = [group['lr'] for group in self.groups]
         return [highest[place] for place in self.places], [last[place] for place in self.places]
 
     def _steps(self, epochs: int, epoch_length: int, epoch: int, done: int) -> Iterator[None]:
+        """Pauses wherever a new rate is in force; what the last step of all would set, never is."""
         by_epoch = [scheduler for scheduler in self.schedulers if scheduler.by_epoch]
         by_iter = [scheduler for scheduler in self.schedulers if not scheduler.by_epoch]
         last_epoch = max((scheduler.end for scheduler in by_epoch), default=0)
         last_iter = max((scheduler.end for scheduler in by_iter), default=0)
         for current in range(epoch, epoch + epochs):
             if done >= last_iter and current >= last_epoch:
-                return
-            for _ in range(min(epoch_length, max(last_iter - done, 0))):
+                break
+            steps = min(epoch_length, max(last_iter - done, 0))
+            for _ in range(steps):
+                yield
                 for scheduler in by_iter:
                     scheduler.step()
+            if steps < epoch_length:
                 yield
             done += epoch_length
             for scheduler in by_epoch:
                 scheduler.step()
-            yield
+        else:
+            return
+        yield
+
+
+def recorded_length(checkpoint: dict, old: dict) -> tuple[int | None, int | None]:
+    """Epochs and iterations of the whole training that a checkpoint is from; None where unknown.
+
+    Args:
+        checkpoint: As loaded. RuntimeInfoHook leaves both there.
+        old: Its config, which has one of them.
+    """
+    info = (checkpoint.get('message_hub') or {}).get('runtime_info') or {}
+    loop = old.get('train_cfg') or {}
+    return tuple(info.get(key) or loop.get(key) for key in ('max_epochs', 'max_iters'))

@@ -2,6 +2,7 @@
 
 from .checkpoint_hook import CheckpointHook
 from .curves_hook import CurvesHook
+from .fine_tune_guard_hook import FineTuneGuardHook
 from .interrupt_hook import InterruptHook
 from .label_range_hook import LabelRangeHook
 from .load_report_hook import LoadReportHook
@@ -18,6 +19,7 @@ from .val_sheet_hook import ValSheetHook
 __all__ = [
     'CheckpointHook',
     'CurvesHook',
+    'FineTuneGuardHook',
     'InterruptHook',
     'LabelRangeHook',
     'LoadReportHook',

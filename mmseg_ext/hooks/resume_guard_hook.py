@@ -13,7 +13,7 @@ from mmseg_ext.engine.config_text import parse_config_text
 from mmseg_ext.engine.distributed import found_by_all, recorded_world_size
 from mmseg_ext.engine.errors import UsageError
 from mmseg_ext.engine.guards import read_guards
-from mmseg_ext.engine.schedules import Simulation
+from mmseg_ext.engine.schedules import Simulation, recorded_length
 from mmseg_ext.registry import HOOKS
 
 # MMSegmentation's own schedules end at 1% of their rate (0.01 to 1e-4), which still trains
@@ -126,12 +126,13 @@ class ResumeGuardHook(Hook):
             unit, last, length = 'iteration', runner.max_iters, None
             steps = dict(epochs=1, epoch_length=last - meta['iter'])
         end = simulation.end(length)
-        planned_last, planned_length = _plan(checkpoint, old, unit, last, length)
-        planned_end = simulation.end(planned_length)
+        epochs, iters = recorded_length(checkpoint, old)
+        planned_last = (epochs if length else iters) or last
+        planned_end = simulation.end(iters // epochs if length and epochs and iters else length)
         if end >= last + 1 and planned_end < planned_last + 1:
             runner.logger.warning(
-                f'the schedule, restored from the checkpoint, ends at {unit} {end:.0f}, the run at '
-                f'{last}: the learning rate will not have come down'
+                f'the schedule, restored from the checkpoint, ends at {unit} {math.ceil(end)}, the '
+                f'run at {last}: the learning rate will not have come down'
             )
         if last - end < max(planned_last - planned_end, 0) + 1:
             return None
@@ -139,28 +140,16 @@ class ResumeGuardHook(Hook):
         where = f'{unit}s {math.ceil(end) + 1} to {last}'
         said = (
             f'the learning rate stays at {_rates(final)} for {where}, because the schedule, '
-            f'restored from the checkpoint, ended at {unit} {end:.0f}'
+            f'restored from the checkpoint, ended at {unit} {math.ceil(end)}'
         )
         if all(
             rate < IDLE_SHARE * _peak(group) * (1 - 1e-6)
-            for rate, group in zip(final, groups)
+            for rate, group in zip(final, groups, strict=True)
             if _peak(group) > 0
         ):
             return said
         runner.logger.info(said)
         return None
-
-
-def _plan(
-    checkpoint: dict, old: dict, unit: str, last: int, length: int | None
-) -> tuple[int, int | None]:
-    """End and iterations of an epoch, as the run that was saved had them, else today's."""
-    info = (checkpoint.get('message_hub') or {}).get('runtime_info', {})
-    key = 'max_epochs' if unit == 'epoch' else 'max_iters'
-    planned = info.get(key) or (old.get('train_cfg') or {}).get(key) or last
-    if length and info.get('max_iters') and info.get('max_epochs'):
-        length = info['max_iters'] // info['max_epochs']
-    return planned, length
 
 
 def _peak(group: dict) -> float:

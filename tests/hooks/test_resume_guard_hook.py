@@ -1,149 +1,16 @@
 """Every line of what a resumed run obeys is an experiment with a real Runner and a toy network."""
 
-import copy
-import itertools
 import re
 
 import pytest
 import torch
-from mmengine.config import Config
-from mmengine.hooks import Hook
-from mmengine.model import BaseModel
-from mmengine.optim import DefaultOptimWrapperConstructor
-from mmengine.registry import DATASETS, HOOKS, MODELS, OPTIM_WRAPPER_CONSTRUCTORS
-from mmengine.runner import Runner
-from torch import nn
+from toy import edit, log_of, make_config, train
 
 from mmseg_ext.engine.changes import Effect, classify, compare
 from mmseg_ext.engine.config_text import parse_config_text
 from mmseg_ext.engine.errors import UsageError
 
 TAKEN, IGNORED, MIXED = Effect.TAKEN, Effect.IGNORED, Effect.MIXED
-NAMES = itertools.count()
-
-
-@DATASETS.register_module()
-class ToyNumbers(torch.utils.data.Dataset):
-    metainfo = dict(classes=('a', 'b'))
-
-    def __init__(self, scale=1.0, size=16):
-        self.scale, self.size = scale, size
-
-    def __len__(self):
-        return self.size
-
-    def __getitem__(self, index):
-        return dict(inputs=torch.full((2,), self.scale * index / self.size))
-
-
-@MODELS.register_module()
-class ToyNetwork(BaseModel):
-    def __init__(self, loss_weight=1.0, data_preprocessor=None, init_cfg=None):
-        super().__init__(data_preprocessor, init_cfg)
-        self.body, self.head, self.loss_weight = nn.Linear(2, 2), nn.Linear(2, 1), loss_weight
-
-    def forward(self, inputs, mode='tensor'):
-        return dict(loss=self.loss_weight * self.head(self.body(inputs)).square().mean())
-
-
-@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
-class ToyConstructor(DefaultOptimWrapperConstructor):
-    """Trains at twice the rate that the config says."""
-
-    def __call__(self, model):
-        wrapper = super().__call__(model)
-        for group in wrapper.param_groups:
-            group['lr'] *= 2
-        return wrapper
-
-
-@HOOKS.register_module()
-class ToyHook(Hook):
-    def __init__(self, size=1):
-        self.size = size
-
-
-class Probe(Hook):
-    """Keeps what is in force before every step, by epoch and by name."""
-
-    priority = 'VERY_LOW'
-
-    def __init__(self):
-        self.seen = {}
-
-    def before_train_iter(self, runner, batch_idx, data_batch=None):
-        groups = runner.optim_wrapper.optimizer.param_groups
-        loop, sampler = runner.train_loop, runner.train_dataloader.sampler
-        hooks = {type(hook).__name__: hook for hook in runner.hooks}
-        seen = dict(
-            groups=[{key: group[key] for key in group if key != 'params'} for group in groups],
-            schedules=[scheduler.state_dict() for scheduler in runner.param_schedulers],
-            clip_grad=runner.optim_wrapper.clip_grad_kwargs,
-            accumulation=runner.optim_wrapper._accumulative_counts,
-            inputs=data_batch['inputs'][:, 0].tolist(),
-            weights=[parameter.tolist() for parameter in runner.model.parameters()],
-            model=[runner.model.loss_weight, runner.model.data_preprocessor._non_blocking],
-            loop=[loop.max_epochs, loop.val_interval],
-            hooks=[hooks['CheckpointHook'].interval, hooks['ToyHook'].size],
-            randomness=[runner.seed, sampler.seed, runner.deterministic],
-        )
-        for name, value in seen.items():
-            steps = self.seen.setdefault(runner.epoch, {}).setdefault(name, [])
-            steps.append(copy.deepcopy(value))
-
-
-def make_config(work_dir, **changes):
-    cfg = Config(
-        dict(
-            experiment_name=f'toy{next(NAMES)}',
-            work_dir=str(work_dir),
-            model=dict(
-                type='ToyNetwork',
-                init_cfg=dict(type='Constant', layer='Linear', val=0.5),
-                data_preprocessor=dict(type='BaseDataPreprocessor', non_blocking=False),
-            ),
-            train_dataloader=dict(
-                dataset=dict(type='ToyNumbers'),
-                batch_size=4,
-                collate_fn=dict(type='default_collate'),
-                sampler=dict(type='DefaultSampler', shuffle=True),
-            ),
-            train_cfg=dict(by_epoch=True, max_epochs=3, val_interval=1),
-            optim_wrapper=dict(
-                type='OptimWrapper',
-                optimizer=dict(type='AdamW', lr=0.1, betas=(0.9, 0.999), weight_decay=0.01),
-                paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=1.0, decay_mult=1.0))),
-            ),
-            param_scheduler=[
-                dict(type='LinearLR', start_factor=0.5, begin=0, end=4, by_epoch=False),
-                dict(
-                    type='PolyLR',
-                    power=0.9,
-                    eta_min=0.001,
-                    begin=1,
-                    end=3,
-                    by_epoch=True,
-                    convert_to_iter_based=True,
-                ),
-            ],
-            auto_scale_lr=dict(enable=False, base_batch_size=2),
-            default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1)),
-            custom_hooks=[dict(type='ToyHook'), dict(type='mmseg_ext.ResumeGuardHook')],
-            randomness=dict(seed=0),
-            log_level='WARNING',
-        ),
-        format_python_code=False,  # most of the time of a run so short
-    )
-    cfg.merge_from_dict(changes)
-    return cfg
-
-
-def train(cfg):
-    """Trains; returns the runner, and what was in force by epoch and name."""
-    runner, probe = Runner.from_cfg(cfg), Probe()
-    runner.register_hook(probe)
-    runner.train()
-    return runner, probe.seen
 
 
 def resume(folder, file, anyway=True, **changes):
@@ -230,11 +97,15 @@ def test_what_is_in_force_after_a_resume(old, tmp_path, path, new, name, effect)
 
 def test_another_optimizer_works_on_the_state_of_the_old_one(old, tmp_path):
     """AdamW's groups hold no momentum, so SGD fails at its first step, not when it is resumed."""
-    sgd = {'optim_wrapper.optimizer': dict(type='SGD', momentum=0.9)}
+    sgd = dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=0.01)
+
+    def change():
+        return {'optim_wrapper.optimizer': dict(sgd, _delete_=True)}
+
     with pytest.raises(KeyError, match='momentum'):
-        resume(tmp_path / 'sgd', old[1], **sgd)
-    with pytest.raises(UsageError, match=r'half overruled.*optimizer\.type AdamW -> SGD'):
-        resume(tmp_path / 'stopped', old[1], anyway=False, **sgd)
+        resume(tmp_path / 'sgd', old[1], **change())
+    with pytest.raises(UsageError, match=r'half overruled.*optimizer\.type .AdamW. -> .SGD.'):
+        resume(tmp_path / 'stopped', old[1], anyway=False, **change())
 
 
 def test_what_would_be_ignored_stops_with_the_way_out(old, tmp_path):
@@ -250,10 +121,6 @@ def test_what_would_be_ignored_stops_with_the_way_out(old, tmp_path):
     assert 'optim_wrapper.optimizer.lr 0.1 -> 0.01, param_scheduler[1].power 0.9 -> 1.0' in said
     assert 'loss_weight' not in said and not list(tmp_path.glob('*.pth'))
     assert f'fine-tune: load_from={old[1]}, without --resume' in said and '--resume-anyway' in said
-
-
-def log_of(folder):
-    return ''.join(path.read_text() for path in folder.glob('*/*.log'))
 
 
 def test_what_takes_effect_is_listed_and_stops_nothing(old, tmp_path):
@@ -279,13 +146,6 @@ def test_defaults_that_one_config_spells_out_are_no_change(old, tmp_path):
     }
     resume(tmp_path, old[1], anyway=False, log_level='INFO', **changes)
     assert 'changed settings' not in log_of(tmp_path)
-
-
-def edit(file, to, change):
-    checkpoint = torch.load(file, weights_only=False)
-    change(checkpoint)
-    torch.save(checkpoint, to)
-    return to
 
 
 def test_a_state_that_was_not_saved_overrules_nothing(old, tmp_path):
@@ -381,16 +241,18 @@ def test_shorter_epochs_under_a_schedule_of_iterations(old, tmp_path):
 
 
 def test_more_iterations_over_a_schedule_that_has_ended(tmp_path):
-    config = {
-        'train_cfg': dict(_delete_=True, type='IterBasedTrainLoop', max_iters=8),
-        'train_dataloader.sampler.type': 'InfiniteSampler',
-        'default_hooks.checkpoint': dict(type='CheckpointHook', interval=8, by_epoch=False),
-        'param_scheduler': [dict(type='PolyLR', begin=0, end=8, by_epoch=False)],
-    }
-    train(make_config(tmp_path / 'old', **config))
-    changes = {**config, 'train_cfg': dict(config['train_cfg'], max_iters=12)}
+    def config(max_iters):
+        loop = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=max_iters)
+        return {
+            'train_cfg': loop,
+            'train_dataloader.sampler.type': 'InfiniteSampler',
+            'default_hooks.checkpoint': dict(type='CheckpointHook', interval=8, by_epoch=False),
+            'param_scheduler': [dict(type='PolyLR', begin=0, end=8, by_epoch=False)],
+        }
+
+    train(make_config(tmp_path / 'old', **config(8)))
     with pytest.raises(UsageError, match='stays at 0 for iterations 9 to 12'):
-        resume(tmp_path / 'run', tmp_path / 'old/iter_8.pth', anyway=False, **changes)
+        resume(tmp_path / 'run', tmp_path / 'old/iter_8.pth', anyway=False, **config(12))
 
 
 @pytest.mark.parametrize('old_scale', ['dynamic', dict(init_scale=1024.0)])
