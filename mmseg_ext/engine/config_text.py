@@ -1,6 +1,7 @@
 """Reading the config inside a checkpoint without running it."""
 
 import ast
+from collections.abc import Iterator
 
 from .errors import UsageError
 
@@ -22,15 +23,17 @@ def parse_config_text(text: str) -> dict:
         UsageError: The text is no Python source, or holds anything else, which is named.
     """
     try:
-        body = ast.parse(text).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return {name: _value(value) for name, value in _assignments(ast.parse(text))}
+    # TypeError: a list where Python wants something hashable
+    except (SyntaxError, TypeError, ValueError, RecursionError, MemoryError) as error:
         raise UsageError(f"the checkpoint's config cannot be read: {error}") from error
-    config = {}
-    for statement in body:
+
+
+def _assignments(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    for statement in tree.body:
         if not (isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)):
             raise _refused(statement)
-        config[statement.targets[0].id] = _value(statement.value)
-    return config
+        yield statement.targets[0].id, statement.value
 
 
 def _value(node: ast.expr):

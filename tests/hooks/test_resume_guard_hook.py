@@ -1,6 +1,8 @@
 """Every line of what a resumed run obeys is an experiment with a real Runner and a toy network."""
 
+import copy
 import re
+import time
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ from toy import edit, log_of, make_config, train
 from mmseg_ext.engine.changes import Effect, classify, compare
 from mmseg_ext.engine.config_text import parse_config_text
 from mmseg_ext.engine.errors import UsageError
+from mmseg_ext.engine.runner import Runner
 
 TAKEN, IGNORED, MIXED = Effect.TAKEN, Effect.IGNORED, Effect.MIXED
 
@@ -288,3 +291,32 @@ def test_the_scale_of_mixed_precision(old_scale, new_scale, effect):
     )
     checkpoint = dict(optimizer=dict(loss_scaler=before[0].state_dict()))
     assert [classify(each, checkpoint) for each in differences] == [effect]
+
+
+def test_in_force_under_our_runner(tiny, tmp_path):
+    """On by default, and without a word about a config that is resumed as it is."""
+    tiny.work_dir = str(tmp_path)
+    tiny.merge_from_dict(
+        {
+            'train_dataloader.dataset.indices': 16,
+            'val_dataloader.dataset.indices': 2,
+            'default_hooks.val_sheet': None,
+            'default_hooks.curves': None,
+            'train_cfg.max_epochs': 2,
+            'param_scheduler.1.end': 4,
+        }
+    )
+
+    def run(**changes):
+        cfg = copy.deepcopy(tiny)
+        cfg.merge_from_dict(changes)
+        cfg.visualizer.name = str(time.time())  # one of the same name would be the earlier run's
+        Runner.from_cfg(cfg).train()
+
+    run()
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_1.pth'))
+    with pytest.raises(UsageError, match=r'optimizer\.lr 0\.0006 -> 6e-05; .*load_from=.*epoch_1'):
+        run(**{'resume': True, 'optim_wrapper.optimizer.lr': 6e-5})
+    run(resume=True)
+    assert 'resumed epoch: 1' in log_of(tmp_path) and 'changed settings' in log_of(tmp_path)
+    assert log_of(tmp_path).count('changed settings') == 1, 'that of the run that was stopped'
