@@ -97,6 +97,15 @@ SCHEDULES = dict(
         dict(WARM_UP, end=1, by_epoch=True, convert_to_iter_based=True),
         dict(type='CosineAnnealingLR', begin=1, end=3, convert_to_iter_based=True),
     ],
+    restarts=[
+        dict(
+            type='CosineRestartLR',
+            periods=[6, 6],
+            restart_weights=[1.0, 3.0],
+            eta_min=0.0,
+            by_epoch=False,
+        )
+    ],
     one_cycle=[dict(type='OneCycleLR', eta_max=0.7, total_steps=12, by_epoch=False)],
     steps=[WARM_UP, dict(type='MultiStepLR', milestones=[1, 2], gamma=0.1)],
     with_momentum=[
