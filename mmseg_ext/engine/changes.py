@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .config import RECORD_HOOKS
+from .config import DEFAULT_HOOKS
 
 # What the Runner reads. Other names of a config are variables, which act through these.
 SECTIONS = (
@@ -31,7 +31,7 @@ SECTIONS = (
     'compile',
 )
 # Hooks that record or display, and change nothing.
-QUIET_HOOKS = {*RECORD_HOOKS, 'logger', 'timer', 'visualization'}
+QUIET_HOOKS = {*DEFAULT_HOOKS, 'logger', 'timer', 'visualization'}
 QUIET = re.compile(
     rf'default_hooks\.({"|".join(sorted(QUIET_HOOKS))})\b|default_hooks\.checkpoint\.by_epoch$'
 )
@@ -78,8 +78,8 @@ RULES = tuple(
         # states go to schedulers by their place in the list, all attributes but the class
         (r'param_scheduler(\[\d+\])?(\.type)?$', 'param_schedulers', Effect.MIXED),
         (r'param_scheduler\b', 'param_schedulers', Effect.IGNORED),
-        # the sampler is built before the checkpoint's seed is set
-        (r'randomness\.seed$', 'seed', Effect.MIXED),
+        # RandomStateHook gives the checkpoint's to the sampler as well
+        (r'randomness\.seed$', 'seed', Effect.IGNORED),
         (r'model\.(.*\.)?(init_cfg|pretrained)\b', 'state_dict', Effect.IGNORED),
     )
 )

@@ -5,7 +5,7 @@ import subprocess
 
 import torch
 from mmengine.device import get_device
-from mmengine.dist import all_gather_object, init_dist, is_distributed, is_main_process
+from mmengine.dist import all_gather_object, init_dist, is_distributed
 from mmengine.utils.dl_utils import set_multi_processing
 
 from .errors import UsageError
@@ -73,13 +73,6 @@ def raise_together(error: UsageError | None) -> None:
         error.shared = True
     if error is not None:
         raise error
-
-
-def found_by_all(message: str) -> UsageError:
-    """The error of a check that every process fails alike; the first of the job says it."""
-    error = UsageError(message)
-    error.shared = not is_main_process()
-    return error
 
 
 def recorded_world_size(meta: dict) -> int | None:

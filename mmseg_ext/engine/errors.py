@@ -18,6 +18,13 @@ class UsageError(RuntimeError):
     shared = False
 
 
+def found_by_all(message: str) -> UsageError:
+    """The error of a check that every process fails alike; the first of each machine says it."""
+    error = UsageError(message)
+    error.shared = True
+    return error
+
+
 def run_command(main: Callable[[], None]) -> None:
     """Runs the body of a command line; a ``UsageError`` becomes one line and exit status 2.
 

@@ -8,8 +8,7 @@ from mmengine.runner import Runner
 
 from mmseg_ext.engine.config import is_by_epoch
 from mmseg_ext.engine.config_text import parse_config_text
-from mmseg_ext.engine.distributed import found_by_all
-from mmseg_ext.engine.errors import UsageError
+from mmseg_ext.engine.errors import UsageError, found_by_all
 from mmseg_ext.engine.guards import read_guards
 from mmseg_ext.engine.peak_rates import peak_rates, recorded_peak_rates
 from mmseg_ext.registry import HOOKS

@@ -13,7 +13,7 @@ from mmseg_ext.engine.checkpoint.matching import (
 )
 from mmseg_ext.engine.checkpoint.reading import read_checkpoint
 from mmseg_ext.engine.config import find_dicts
-from mmseg_ext.engine.errors import UsageError
+from mmseg_ext.engine.errors import found_by_all
 from mmseg_ext.engine.guards import read_guards
 from mmseg_ext.registry import HOOKS
 
@@ -112,6 +112,4 @@ def _insist(runner: Runner, source: str, report: LoadReport, what: str) -> None:
         runner.logger.warning(f'{said}going on, as --allow-missing says')
         return
     hint = report.hint or 'is it a checkpoint of this network?'
-    error = UsageError(f'{said}{hint} (to go on: --allow-missing, or guards.allow_missing=True)')
-    error.shared = True  # every process of a job comes to it
-    raise error
+    raise found_by_all(f'{said}{hint} (to go on: --allow-missing, or guards.allow_missing=True)')

@@ -5,13 +5,13 @@ import math
 from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper, OptimWrapperDict
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 
 from mmseg_ext.engine.changes import Difference, Effect, classify, compare
 from mmseg_ext.engine.config import is_by_epoch
 from mmseg_ext.engine.config_text import parse_config_text
-from mmseg_ext.engine.distributed import found_by_all, recorded_world_size
-from mmseg_ext.engine.errors import UsageError
+from mmseg_ext.engine.distributed import recorded_world_size
+from mmseg_ext.engine.errors import UsageError, found_by_all
 from mmseg_ext.engine.guards import read_guards
 from mmseg_ext.engine.schedules import Simulation, recorded_length
 from mmseg_ext.registry import HOOKS
@@ -42,7 +42,9 @@ class ResumeGuardHook(Hook):
         # the optimizer is built by train() alone
         if not runner.cfg.get('resume') or not isinstance(runner.optim_wrapper, OptimWrapper):
             return
-        self.file = runner.cfg.get('load_from') or find_latest_checkpoint(runner.work_dir)
+        resume = runner.cfg.resume
+        # mmseg_ext.Runner puts the file there that it resumes
+        self.file = resume if isinstance(resume, str) else runner.cfg.get('load_from')
         anyway = read_guards(runner.cfg).resume_anyway
         try:
             old = parse_config_text(checkpoint.get('meta', {}).get('cfg', ''))

@@ -58,9 +58,25 @@ def test_what_a_config_says_is_left_alone():
     )
     cfg = Config(dict(train_cfg=dict(type='EpochBasedTrainLoop'), default_hooks=said))
     complete_config(cfg)
+    said['checkpoint']['type'] = 'mmseg_ext.CheckpointHook'  # it does all that stock does
     for name, hook in said.items():
         assert cfg.default_hooks[name] == hook
     assert cfg.default_hooks.metrics_file.type == 'mmseg_ext.MetricsFileHook'
+
+
+def test_stock_classes_are_kept_where_they_are_named_as_mmengines():
+    hook = dict(type='mmengine.CheckpointHook', interval=3)
+    loop = dict(type='mmengine.EpochBasedTrainLoop', max_epochs=2)
+    cfg = Config(dict(train_cfg=loop, default_hooks=dict(checkpoint=hook)))
+    complete_config(cfg)
+    assert cfg.default_hooks.checkpoint.type == hook['type'] and cfg.train_cfg.type == loop['type']
+
+
+@pytest.mark.parametrize('loop', [dict(by_epoch=True), dict(), dict(type='EpochBasedTrainLoop')])
+def test_the_epoch_loop_is_ours(loop):
+    cfg = Config(dict(train_cfg=dict(loop, max_epochs=2)))
+    complete_config(cfg)
+    assert cfg.train_cfg == dict(type='mmseg_ext.EpochBasedTrainLoop', max_epochs=2)
 
 
 def test_completing_twice_changes_nothing():

@@ -10,6 +10,7 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 
+from mmseg_ext.engine.errors import UsageError
 from mmseg_ext.engine.runner import Runner
 from mmseg_ext.records.history import read_validations
 
@@ -89,6 +90,15 @@ def test_by_epoch_from_the_epochs_own_checkpoint(unbroken, tiny_config, tmp_path
     train(tiny_config, tmp_path, stop_at=8)
     (tmp_path / 'interrupted_iter_8.pth').unlink()
     assert_same(train(tiny_config, tmp_path, resume=True), unbroken[5:])
+
+
+def test_another_seed_is_ignored_whole(unbroken, tiny_config, tmp_path):
+    losses = train(tiny_config, tmp_path, stop_at=7)
+    seed = {'randomness.seed': 5}
+    with pytest.raises(UsageError, match=r'ignored, because .*: randomness\.seed 0 -> 5; '):
+        train(tiny_config, tmp_path, resume=True, **seed)
+    anyway = {'guards.resume_anyway': True}
+    assert_same(losses + train(tiny_config, tmp_path, resume=True, **seed, **anyway), unbroken)
 
 
 def test_by_iteration_without_a_seed_in_the_config(tiny_config, tmp_path):

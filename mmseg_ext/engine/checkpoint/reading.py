@@ -12,7 +12,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 
-from mmseg_ext.engine.errors import UsageError
+from mmseg_ext.engine.errors import UsageError, found_by_all
 
 from .form import check_checkpoint_file
 from .sources import download, find_url
@@ -158,9 +158,7 @@ def _explain(file: Path, message: str) -> UsageError:
 
 
 def _refusal(file: Path, needed: str) -> UsageError:
-    error = UsageError(
+    return found_by_all(
         f'{file} needs {needed}, which is code, not weights; ask for the weights alone '
         '(.safetensors), or pass --unsafe-load if you trust its source'
     )
-    error.shared = True  # every process of a job comes to it
-    return error
