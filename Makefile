@@ -4,9 +4,11 @@
 # make format  mend what lint finds, where that is mechanical
 # make bench   the checks that train for minutes
 # make doctor  what is installed, what this machine can do, what is missing
+# JOBS=4 make test uses four cores.
 # PYTHON=python3.12 chooses the Python of .venv; EXTRAS=dev,gpu adds torchvision.
 PYTHON ?= python3
 EXTRAS ?= dev
+JOBS ?= 2
 BIN := .venv/bin
 # idle CPU threads sleep; spinning, they slow a busy machine's steps several times
 export OMP_WAIT_POLICY ?= passive
@@ -25,7 +27,7 @@ demo: setup
 	$(BIN)/python tools/analysis_tools/colour_baseline.py $(DEMO) --run work_dirs/$(basename $(notdir $(DEMO)))
 
 test: setup
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile
 
 bench: setup
 	$(BIN)/python -m pytest -m slow -s

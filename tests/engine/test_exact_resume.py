@@ -85,11 +85,24 @@ def test_the_losses_go_on_whatever_the_number_of_workers(
     assert_same(losses, unbroken)
 
 
-def test_by_epoch_from_the_epochs_own_checkpoint(unbroken, tiny_config, tmp_path):
-    """As after a kill: with what was trained since the last checkpoint trained again."""
+def test_a_torn_checkpoint_is_passed_over(unbroken, tiny_config, tmp_path):
+    """The run goes on from the epoch's own, and trains again what came after it."""
     train(tiny_config, tmp_path, stop_at=8)
-    (tmp_path / 'interrupted_iter_8.pth').unlink()
+    torn = tmp_path / 'interrupted_iter_8.pth'
+    os.truncate(torn, torn.stat().st_size // 2)
     assert_same(train(tiny_config, tmp_path, resume=True), unbroken[5:])
+    (log,) = (log for log in tmp_path.glob('*/*.log') if 'passed over' in log.read_text())
+    assert f'passed over {torn}, which is torn' in log.read_text()
+    assert f'loaded resume={tmp_path / "epoch_1.pth"}: backbone ' in log.read_text()
+
+
+def test_another_batch_size_goes_on_at_the_same_sample(tiny_config, tmp_path):
+    train(tiny_config, tmp_path, stop_at=7)
+    losses = train(tiny_config, tmp_path, resume=True, **{'train_dataloader.batch_size': 4})
+    # two batches of eight are four of four, of the ten that the epoch has now
+    assert [batch for _, batch, _ in losses] == [4, 5, 6, 7, 8, 9]
+    (log,) = (log for log in tmp_path.glob('*/*.log') if 'takes effect' in log.read_text())
+    assert 'takes effect: train_dataloader.batch_size 8 -> 4' in log.read_text()
 
 
 def test_another_seed_is_ignored_whole(unbroken, tiny_config, tmp_path):

@@ -80,16 +80,16 @@ def test_the_log_shows_time_left_and_where_everything_is(trained):
     assert f'everything is in {work_dir}' in log and 'test it: python tools/test.py' in log
 
 
-def test_resume_goes_on_at_the_right_epoch(trained, tiny_config, run, tmp_path):
+def test_one_process_goes_on_with_a_run_of_two(trained, tiny_config, run, tmp_path):
     work_dir = shutil.copytree(trained[0], tmp_path / 'two')
-    (work_dir / 'last_checkpoint').write_text(str(work_dir / 'epoch_2.pth'))
-    options = ['train_dataloader.batch_size=4', 'train_cfg.max_epochs=3']
     done = run(
-        'tools/dist_train.sh', tiny_config, 2, '--work-dir', work_dir, '--resume',
-        '--cfg-options', *options,
+        sys.executable, 'tools/train.py', tiny_config, '--work-dir', work_dir, '--resume',
+        '--cfg-options', 'train_cfg.max_epochs=3',
     )  # fmt: skip
     log = done.stdout + done.stderr
     assert 'resumed epoch: 2, iter: 10' in log
+    assert 'takes effect: number of processes 2 -> 1' in log
+    assert 'takes effect: train_dataloader.batch_size 4 -> 8' in log
     assert 'Epoch(train) [3][' in log and 'Epoch(train) [2][' not in log
     assert [entry['iter'] for entry in validations(work_dir)] == [5, 10, 15]
     assert (work_dir / 'epoch_3.pth').exists()
