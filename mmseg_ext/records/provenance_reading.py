@@ -3,14 +3,10 @@
 import dataclasses
 import difflib
 import json
-import pickle
-import zipfile
 from pathlib import Path
 
-import torch
-
+from mmseg_ext.engine.checkpoint.reading import read_checkpoint
 from mmseg_ext.engine.errors import UsageError
-from mmseg_ext.engine.weights import check_checkpoint_file
 
 from .provenance import FILE, brief
 
@@ -103,15 +99,5 @@ def _read_folder(folder: Path) -> Record:
 
 
 def _read_meta(path: Path) -> dict:
-    # to become read_checkpoint of engine.checkpoint.reading; the OpenMMLab line lacks this function
-    from mmengine.runner.checkpoint import get_torch_safe_globals
-
-    check_checkpoint_file('provenance', str(path))
-    try:
-        with torch.serialization.safe_globals(get_torch_safe_globals()):
-            # mapped, so that the tensors stay on the disk
-            checkpoint = torch.load(path, 'cpu', weights_only=True, mmap=zipfile.is_zipfile(path))
-    except pickle.UnpicklingError as error:
-        raise UsageError(f'{path} holds more than tensors and plain data: {error}') from error
-    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
+    meta = read_checkpoint(path).get('meta')
     return meta if isinstance(meta, dict) else {}

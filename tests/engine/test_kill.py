@@ -20,6 +20,9 @@ from mmseg_ext.engine.checkpoint.files import find_newest_whole
 from mmseg_ext.engine.runner import Runner
 
 names = itertools.count()
+# a server that has imported these once starts each run in a moment
+processes = multiprocessing.get_context('forkserver')
+processes.set_forkserver_preload(['mmseg.models', 'mmseg.datasets', 'torch.utils.tensorboard'])
 
 
 class Journal(Hook):
@@ -63,8 +66,7 @@ def train(config, work_dir, resume, name):
 
 def start(config, work_dir, resume=False):
     work_dir.mkdir(exist_ok=True)
-    fork = multiprocessing.get_context('fork')
-    process = fork.Process(target=train, args=(config, work_dir, resume, f'kill{next(names)}'))
+    process = processes.Process(target=train, args=(config, work_dir, resume, f'kill{next(names)}'))
     process.start()
     return process
 

@@ -45,7 +45,7 @@ def test_names_what_differs_and_nothing_else(tmp_path, run):
         'data.train_dataloader.dataset.ann_file',
     ]
     assert config_diff(*records)[-2:] == ['-lr = 0.1', '+lr = 0.2']
-    said = run(sys.executable, TOOL, one, other).stdout
+    said = run(sys.executable, TOOL, one, other, COLUMNS='300').stdout
     assert 'train_dataloader.dataset.ann_file' in said and 'a' * 12 in said and 'b' * 12 in said
     assert '+lr = 0.2' in said and 'a' * 13 not in said and 'torch' not in said
 

@@ -240,6 +240,9 @@ def test_the_config_in_a_checkpoint_never_runs(tiny, saved, tmp_path):
     content['meta'].pop('cfg')
     content['meta']['config'] = text
     torch.save(content, tmp_path / 'old.pth')
+    with pytest.raises(UsageError, match="the checkpoint's config holds __import__"):
+        resume(tiny, tmp_path / 'old.pth', tmp_path / 'run')
+    tiny.guards = dict(resume_anyway=True)
     runner = resume(tiny, tmp_path / 'old.pth', tmp_path / 'run')
     assert runner.epoch == 2 and runner.iter == 10 and not marker.exists()
     assert read_checkpoint(tmp_path / 'old.pth')['meta']['cfg'] == text
