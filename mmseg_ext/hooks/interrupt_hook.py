@@ -19,6 +19,8 @@ from mmseg_ext.engine.command import STOPPED, resume_command
 from mmseg_ext.engine.workers import STOP_SIGNALS
 from mmseg_ext.registry import HOOKS
 
+from .timed import timed
+
 
 @HOOKS.register_module()
 class InterruptHook(Hook):
@@ -54,6 +56,7 @@ class InterruptHook(Hook):
         for number, handler in self.former.items():
             signal.signal(number, handler)
 
+    @timed
     def after_train_iter(self, runner: Runner, *args, **kwargs) -> None:
         """Saves and stops, if a signal came."""
         self.signal = self._agree(self.signal)

@@ -10,6 +10,8 @@ from mmengine.runner import Runner
 
 from mmseg_ext.registry import HOOKS
 
+from .timed import timed
+
 
 @HOOKS.register_module()
 class RandomStateHook(Hook):
@@ -35,12 +37,14 @@ class RandomStateHook(Hook):
         """The epoch begins."""
         self.batches_done = getattr(runner.train_loop, 'first_batch', 0)
 
+    @timed
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict) -> None:
         """Restores this process's state before the first step after a resume."""
         if self.to_restore is not None:
             _set_state(self.to_restore)
             self.to_restore = None
 
+    @timed
     def after_train_iter(self, runner: Runner, batch_idx: int, *args, **kwargs) -> None:
         """Counts the batches of this epoch."""
         self.batches_done = batch_idx + 1

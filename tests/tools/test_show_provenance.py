@@ -84,5 +84,5 @@ def test_what_cannot_be_read_is_said_in_a_line(tmp_path):
     with pytest.raises(UsageError, match=r'has no provenance\.json; name one of its checkpoints'):
         read_record(tmp_path)
     torch.save(dict(meta=Bomb()), tmp_path / 'bomb.pth')
-    with pytest.raises(UsageError, match='more than tensors and plain data'):
+    with pytest.raises(UsageError, match='needs exec, which is code'):
         read_record(tmp_path / 'bomb.pth')
