@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -86,3 +87,31 @@ def test_a_signal_saves_all_and_the_command_it_prints_goes_on(
         assert [step for step, _ in resumed] == list(range(1, 21))
         for ours, theirs in zip(resumed, unbroken[0], strict=True):
             assert ours[1] == pytest.approx(theirs[1], rel=1e-6)
+
+
+@pytest.mark.slow
+def test_kills_of_one_of_two_processes(unbroken, tiny_config, tmp_path):
+    """The other one ends too; --resume has the losses of the unbroken run, each time."""
+    draw, kills = random.Random(0), 0
+    for _ in range(10):
+        log = tmp_path / 'log.txt'
+        log.unlink(missing_ok=True)  # start() waits for this start's first step
+        resume = ['--resume'] if list(tmp_path.glob('epoch_*.pth')) else []
+        run, log = start(tiny_config, tmp_path, resume=resume)
+        time.sleep(draw.uniform(0, 1.5))
+        ranks = Path(f'/proc/{run.pid}/task/{run.pid}/children').read_text().split()
+        for rank in draw.sample(ranks, min(1, len(ranks))):
+            os.kill(int(rank), signal.SIGKILL)
+            kills += 1
+        if run.wait(timeout=120) == 0:
+            break
+    else:
+        run, _ = start(tiny_config, tmp_path, resume=['--resume'])
+        assert run.wait(timeout=120) == 0
+    print(f'{kills} kills')
+    assert kills > 2
+    expected = dict(unbroken[0])
+    seen = losses(tmp_path)
+    assert {step for step, _ in seen} == set(expected)
+    for step, loss in seen:
+        assert loss == pytest.approx(expected[step], rel=1e-6)
