@@ -38,7 +38,7 @@ class Recorder(Hook):
             os.kill(os.getpid(), signal.SIGTERM)
 
 
-def train(tiny_config, work_dir, stop_at=None, **options):
+def train(tiny_config, work_dir, stop_at=None, hook=None, **options):
     """Trains two epochs of five iterations with dropout and augmentation; returns the losses."""
     cfg = Config.fromfile(tiny_config)
     cfg.work_dir = str(work_dir)
@@ -51,6 +51,8 @@ def train(tiny_config, work_dir, stop_at=None, **options):
     runner = Runner.from_cfg(cfg)
     recorder = Recorder(stop_at)
     runner.register_hook(recorder)
+    if hook:
+        runner.register_hook(hook)
     if stop_at is None:
         runner.train()
     else:
@@ -148,8 +150,7 @@ def test_a_validation_that_was_cut_off_is_made_up_for(tiny_config, tmp_path):
     options = {'val_dataloader.dataset.indices': 4}
     unbroken = train(tiny_config, tmp_path / 'whole', **options)
     broken = tmp_path / 'broken'
-    hook = dict(type=StopInValidation)
-    losses = train(tiny_config, broken, stop_at=0, **options, custom_hooks=[hook])
+    losses = train(tiny_config, broken, stop_at=0, hook=StopInValidation(), **options)
     assert len(losses) == 5 and validations(broken) == []
     losses += train(tiny_config, broken, resume=True, **options)
     assert_same(losses, unbroken)
