@@ -99,6 +99,7 @@ class InterruptHook(Hook):
         except OSError as error:  # of the main process, which alone writes
             runner.logger.error(f'{name}: {checkpoint} could not be saved: {error}')
             failed = 1
+        runner.visualizer.close()  # TensorBoard keeps the last events back
         failed = self._agree(failed)
         if not failed:
             self._report(runner, f'{name}: stopped after iteration {done}', checkpoint)

@@ -1,5 +1,6 @@
 """Files of a run that are never seen half-written."""
 
+import errno
 import json
 import math
 import os
@@ -23,7 +24,12 @@ def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
             _sync(part)
         os.replace(part, path)
         if durable:
-            _sync(path.parent)
+            try:
+                _sync(path.parent)
+            except OSError as error:
+                # mounted object stores have no folders to sync
+                if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+                    raise
     finally:
         part.unlink(missing_ok=True)
 
