@@ -9,6 +9,9 @@ if [ $# -lt 3 ]; then
 fi
 GPUS=${GPUS:-4}
 GPUS_PER_NODE=${GPUS_PER_NODE:-4}
+# what to type again, which the training prints when Slurm ends it
+MMSEG_EXT_COMMAND="GPUS=$GPUS GPUS_PER_NODE=$GPUS_PER_NODE $(printf '%q ' "$0" "$@")"
+export MMSEG_EXT_COMMAND=${MMSEG_EXT_COMMAND% }
 # shellcheck disable=SC2086  # SRUN_ARGS holds several words
 PYTHONPATH="$(dirname "$0")/..:${PYTHONPATH:-}" exec srun -p "$1" \
     --job-name="$2" \

@@ -47,7 +47,8 @@ class SeededDataset(Dataset):
         self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
 
     def __getattr__(self, name: str):
-        if name == 'dataset':  # while it is unpickled
+        # while it is unpickled; and loaders must not find another way to the samples
+        if name == 'dataset' or name.startswith('__'):
             raise AttributeError(name)
         return getattr(self.dataset, name)
 

@@ -4,11 +4,17 @@ import itertools
 from collections.abc import Iterator, Sized
 
 from mmengine.dist import get_dist_info, sync_random_seed
-from torch.utils.data import Sampler
+from torch.utils.data import DataLoader, Sampler
 
 from mmseg_ext.registry import DATA_SAMPLERS
 
 from .seeded_dataset import Draw
+
+
+def find_sampler(loader: DataLoader) -> 'SeededSampler | None':
+    """The sampler of a loader, also behind a batch sampler; None if it is another kind."""
+    sampler = getattr(loader.batch_sampler, 'sampler', None)
+    return sampler if isinstance(sampler, SeededSampler) else None
 
 
 @DATA_SAMPLERS.register_module()

@@ -26,6 +26,9 @@ from .config import check_config_path
 from .distributed import check_process_count, cpu_cores
 from .errors import UsageError, run_command
 
+# What dist_train.sh reads beside its arguments.
+NODE_VARIABLES = ('NNODES', 'NODE_RANK', 'MASTER_ADDR', 'PORT')
+
 
 def main(argv: list[str] | None = None) -> None:
     """Checks, then runs one worker a GPU; exits with the status of the first that failed."""
@@ -77,7 +80,8 @@ def _command(args: argparse.Namespace) -> str:
     launcher = os.path.relpath(script.with_name(f'dist_{script.stem}.sh'))
     config, *options = args.training_script_args
     options = [word for word in options if word not in ('--launcher', 'pytorch')]
-    return shlex.join([launcher, config, args.nproc_per_node, *options])
+    nodes = [f'{name}={os.environ[name]}' for name in NODE_VARIABLES if name in os.environ]
+    return shlex.join([*nodes, launcher, config, args.nproc_per_node, *options])
 
 
 def _free_port() -> int:

@@ -2,6 +2,7 @@
 
 from mmengine.runner import EpochBasedTrainLoop as MMEngineEpochBasedTrainLoop
 
+from mmseg_ext.datasets.seeded_sampler import find_sampler
 from mmseg_ext.registry import LOOPS
 
 
@@ -19,7 +20,7 @@ class EpochBasedTrainLoop(MMEngineEpochBasedTrainLoop):
         """Iterates one epoch, or what is left of it."""
         first, self.first_batch = self.first_batch, 0
         if first:
-            self.dataloader.sampler.start_at(first * self.dataloader.batch_size)
+            find_sampler(self.dataloader).start_at(first * self.dataloader.batch_sampler.batch_size)
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
         for idx, data_batch in enumerate(self.dataloader, first):

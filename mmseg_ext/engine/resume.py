@@ -1,9 +1,11 @@
 """Which checkpoint a resumed run goes on from."""
 
+from pathlib import Path
+
 from mmengine.config import Config
 from mmengine.dist import broadcast_object_list, is_main_process
 
-from .checkpoint.files import find_newest_whole
+from .checkpoint.files import find_fault, find_newest_whole
 from .checkpoint.form import check_checkpoint_file
 from .errors import UsageError
 
@@ -25,6 +27,9 @@ def resolve_resume(cfg: Config) -> list[str]:
         return []
     if isinstance(cfg.resume, str):
         check_checkpoint_file('--resume', cfg.resume)
+        fault = find_fault(Path(cfg.resume)) if is_main_process() else None
+        if fault:
+            raise UsageError(f'--resume: {cfg.resume} is torn: {fault}; take another one')
         cfg.load_from, cfg.resume = cfg.resume, True
         return []
     found = [None, []]
@@ -43,7 +48,12 @@ def resolve_resume(cfg: Config) -> list[str]:
         raise UsageError(error)
     if path:
         cfg.load_from = path
-    elif not cfg.get('load_from'):
+    elif cfg.get('load_from'):
+        notes = [
+            f'{cfg.work_dir} has no checkpoint: the run that made load_from={cfg.load_from} is '
+            'resumed; to fine-tune from it instead, leave out --resume'
+        ]
+    else:
         cfg.resume = False
         notes = [f'{cfg.work_dir} has no checkpoint to resume: starting anew']
     return notes

@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 
 from mmseg_ext.engine.checkpoint.files import sum_file
 from mmseg_ext.engine.errors import UsageError
+from mmseg_ext.records.files import remove_remains
 from mmseg_ext.registry import HOOKS
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -59,9 +60,11 @@ class CheckpointHook(MMEngineCheckpointHook):
             if match and int(match[1]) <= done:
                 found[int(match[1])] = path
         self.kept = [found[step] for step in sorted(found)]
+        if done and done in found:
+            # a best one that is found before the next save has to be noted in it
+            self.last_ckpt = str(found[done])
         if is_main_process():
-            for part in Path(self.out_dir).glob('.*.pth'):
-                part.unlink(missing_ok=True)
+            remove_remains(Path(self.out_dir))
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Saves, if it is time, and lets go of the oldest."""
@@ -93,7 +96,9 @@ class CheckpointHook(MMEngineCheckpointHook):
         after = self._get_best()
         self._set_best({key: after[key] or before[key] for key in before})
         for key, path in before.items():
-            if path and after[key] not in (None, path):
+            # a run that goes on in another folder leaves the first one's best alone
+            own = path and Path(path).parent == Path(self.out_dir)
+            if own and after[key] not in (None, path):
                 _remove(Path(path))
 
     def after_train(self, runner: Runner) -> None:

@@ -16,7 +16,7 @@ from .or_warn import or_warn
 class CurvesHook(Hook):
     """Draws loss, learning rate and validation metrics to ``curves.png`` after every validation."""
 
-    priority = 'VERY_LOW'
+    priority = 94  # after MetricsFileHook
 
     @master_only
     @or_warn

@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 from mmengine.dist import is_distributed, is_main_process
-from mmengine.hooks import CheckpointHook, Hook
+from mmengine.hooks import CheckpointHook, EMAHook, Hook
+from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 from torch import distributed
 
@@ -33,8 +34,7 @@ class InterruptHook(Hook):
     validation is repeated on resume. Under ``nohup`` SIGHUP is ignored, as it asks.
     """
 
-    # after CheckpointHook, which may save the same step
-    priority = 'LOWEST'
+    priority = 96  # after CheckpointHook, which may save the same step
 
     def __init__(self) -> None:
         self.signal = 0
@@ -60,7 +60,9 @@ class InterruptHook(Hook):
     def after_train_iter(self, runner: Runner, *args, **kwargs) -> None:
         """Saves and stops, if a signal came."""
         self.signal = self._agree(self.signal)
-        if self.signal and runner.optim_wrapper.should_update():
+        wrapper = runner.optim_wrapper
+        # the wrapper of several optimizers does not count
+        if self.signal and (isinstance(wrapper, OptimWrapperDict) or wrapper.should_update()):
             self._save_and_exit(runner, done=runner.iter + 1)
 
     def before_val_epoch(self, runner: Runner) -> None:
@@ -73,6 +75,9 @@ class InterruptHook(Hook):
         if batch_idx < self.common_val_batches:
             self.signal = self._agree(self.signal)
             if self.signal:
+                for hook in runner.hooks:
+                    if isinstance(hook, EMAHook):  # it validates, but does not save, swapped
+                        hook.after_val_epoch(runner)
                 self._save_and_exit(runner, done=runner.iter)
 
     def _note(self, number: int, frame) -> None:

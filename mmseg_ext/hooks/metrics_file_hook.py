@@ -23,7 +23,9 @@ class MetricsFileHook(Hook):
     need a metric that keeps them, as ``mmseg_ext.SegMetrics`` does; with others there are means.
     """
 
-    priority = 'LOW'  # after the metrics are logged, before curves are drawn from the file
+    # after CheckpointHook (VERY_LOW, 90), so that a result on record has its best checkpoint;
+    # before the curves are drawn from the file
+    priority = 92
 
     @master_only
     def before_train(self, runner: Runner) -> None:

@@ -7,7 +7,9 @@ import torch
 from mmengine.dist import all_gather_object, get_rank, get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from torch.utils.data import BatchSampler
 
+from mmseg_ext.datasets.seeded_sampler import find_sampler
 from mmseg_ext.registry import HOOKS
 
 from .timed import timed
@@ -69,11 +71,10 @@ class RandomStateHook(Hook):
         if not (runner.cfg.get('resume') and runner.cfg.get('train_cfg')):
             return
         meta = checkpoint['meta']
-        loader = runner.train_dataloader
-        if meta.get('seed') is not None and hasattr(loader.sampler, 'set_seed'):
-            loader.sampler.set_seed(meta['seed'])
-        if hasattr(runner.train_loop, 'first_batch'):
-            runner.train_loop.first_batch = meta.get('epoch_samples', 0) // _global_batch(runner)
+        sampler = find_sampler(runner.train_dataloader)
+        if sampler and meta.get('seed') is not None:
+            sampler.set_seed(meta['seed'])
+        self._find_place(runner, meta.get('epoch_samples', 0))
         states = checkpoint.get('random_states') or []
         if len(states) == get_world_size():
             self.to_restore = states[get_rank()]
@@ -83,9 +84,24 @@ class RandomStateHook(Hook):
                 'its losses will not be those of an unbroken run'
             )
 
+    def _find_place(self, runner: Runner, samples: int) -> None:
+        """Tells the loop how many batches of the epoch are done."""
+        if not samples or not hasattr(runner.train_loop, 'first_batch'):
+            return
+        loader = runner.train_dataloader
+        # one that groups samples in its own way cannot begin in the middle
+        if type(loader.batch_sampler) is BatchSampler and find_sampler(loader):
+            runner.train_loop.first_batch = samples // _global_batch(runner)
+        else:
+            runner.logger.warning(
+                f'{type(loader.batch_sampler).__name__} cannot begin in the middle of an epoch: '
+                'the broken epoch is trained again from its start'
+            )
+
 
 def _global_batch(runner: Runner) -> int:
-    return (runner.train_dataloader.batch_size or 1) * get_world_size()
+    batch_sampler = runner.train_dataloader.batch_sampler
+    return getattr(batch_sampler, 'batch_size', 1) * get_world_size()
 
 
 def _get_state() -> dict:

@@ -19,8 +19,7 @@ class UnfinishedValidationHook(Hook):
     validation would lose its result, and the best checkpoint with it.
     """
 
-    # after the other hooks' own before_train
-    priority = 'LOWEST'
+    priority = 98  # after the other hooks' own before_train
 
     def before_train(self, runner: Runner) -> None:
         """Validates, if a result is missing."""
@@ -34,8 +33,13 @@ class UnfinishedValidationHook(Hook):
             return
         if done % loop.val_interval and done != last:
             return
-        known = [any(e['iter'] == runner.iter for e in read_validations(Path(runner.work_dir)))]
+        if not Path(runner.work_dir, 'metrics.json').exists():
+            known = [True]  # a run without that record
+        else:
+            known = [any(e['iter'] == runner.iter for e in read_validations(Path(runner.work_dir)))]
         broadcast_object_list(known)
         if not known[0]:
-            runner.logger.info(f'the validation after iteration {runner.iter} was cut off: again')
+            runner.logger.info(
+                f'metrics.json lacks the validation after iteration {runner.iter}: making up for it'
+            )
             runner.val_loop.run()

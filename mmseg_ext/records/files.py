@@ -4,6 +4,7 @@ import errno
 import json
 import math
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +41,13 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def remove_remains(folder: Path) -> None:
+    """Removes what a kill left of ``replacing`` in a folder that nobody else writes to."""
+    for path in folder.glob('.*'):
+        if re.fullmatch(r'\.\d+\..+', path.name):
+            path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: dict) -> None:

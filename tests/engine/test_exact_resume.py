@@ -9,6 +9,8 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmengine.registry import DATA_SAMPLERS
+from torch.utils.data import BatchSampler
 
 from mmseg_ext.engine.errors import UsageError
 from mmseg_ext.engine.runner import Runner
@@ -155,7 +157,7 @@ def test_a_validation_that_was_cut_off_is_made_up_for(tiny_config, tmp_path):
     losses += train(tiny_config, broken, resume=True, **options)
     assert_same(losses, unbroken)
     assert validations(broken) == validations(tmp_path / 'whole')
-    (log,) = (log for log in broken.glob('*/*.log') if 'was cut off: again' in log.read_text())
+    (log,) = (log for log in broken.glob('*/*.log') if 'making up for it' in log.read_text())
     assert log.read_text().count('resumed epoch: 1, iter: 5') == 1
 
 
@@ -164,4 +166,42 @@ def test_a_validation_that_is_there_is_not_made_again(tiny_config, tmp_path):
     (tmp_path / 'interrupted_iter_7.pth').unlink()
     train(tiny_config, tmp_path, resume=True)
     assert [step for step, _ in validations(tmp_path)] == [5, 10]
-    assert not any('was cut off' in log.read_text() for log in tmp_path.glob('*/*.log'))
+    assert not any('making up' in log.read_text() for log in tmp_path.glob('*/*.log'))
+
+
+def test_a_stop_in_a_validation_of_the_averaged_weights_saves_both_sets_as_they_are(
+    tiny_config, tmp_path
+):
+    """EMAHook validates with its weights in the network's place."""
+    ema = dict(type='EMAHook', momentum=0.5)
+    options = {'val_dataloader.dataset.indices': 4, 'custom_hooks': [ema]}
+    train(tiny_config, tmp_path, stop_at=0, hook=StopInValidation(), **options)
+    regular = torch.load(tmp_path / 'epoch_1.pth', weights_only=False)
+    stopped = torch.load(tmp_path / 'interrupted_iter_5.pth', weights_only=False)
+    name = 'decode_head.conv_seg.weight'
+    ours, averaged = regular['state_dict'][name], regular['ema_state_dict'][f'module.{name}']
+    assert not torch.equal(ours, averaged)
+    assert torch.equal(stopped['state_dict'][name], ours)
+    assert torch.equal(stopped['ema_state_dict'][f'module.{name}'], averaged)
+
+
+def test_behind_a_batch_sampler(unbroken, tiny_config, tmp_path):
+    DATA_SAMPLERS.register_module(name='Batches', module=BatchSampler, force=True)
+    options = {'train_dataloader.batch_sampler': dict(type='Batches', drop_last=False)}
+    losses = train(tiny_config, tmp_path, stop_at=7, **options)
+    assert_same(losses + train(tiny_config, tmp_path, resume=True, **options), unbroken)
+
+
+class OwnBatches(BatchSampler):
+    """Stands for one that groups images by shape."""
+
+
+def test_behind_a_batch_sampler_of_its_own_kind_the_epoch_is_repeated(
+    unbroken, tiny_config, tmp_path
+):
+    DATA_SAMPLERS.register_module(module=OwnBatches, force=True)
+    options = {'train_dataloader.batch_sampler': dict(type='OwnBatches', drop_last=False)}
+    train(tiny_config, tmp_path, stop_at=7, **options)
+    losses = train(tiny_config, tmp_path, resume=True, **options)
+    assert [batch for _, batch, _ in losses] == [0, 1, 2, 3, 4]
+    assert any('cannot begin in the middle' in log.read_text() for log in tmp_path.glob('*/*.log'))

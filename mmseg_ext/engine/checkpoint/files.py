@@ -16,8 +16,8 @@ from mmseg_ext.records.files import replacing
 from ..errors import UsageError
 
 POINTER = 'last_checkpoint'  # MMEngine's name: a file that holds the newest checkpoint's path
-# Files that a run can go on from; best_*.pth lack the optimizer.
-RESUMABLE = ('epoch_*.pth', 'iter_*.pth', 'interrupted_iter_*.pth')
+# Files that a run can go on from; best_*.pth and published ones lack the optimizer.
+RESUMABLE = r'(epoch|iter|interrupted_iter)_\d+\.pth'
 
 
 def sum_file(checkpoint: Path) -> Path:
@@ -40,7 +40,7 @@ def writing_whole(path: Path) -> Iterator[Path]:
         digest = sha256(part)
         # an old checksum beside the new file would call it torn
         sum_file(path).unlink(missing_ok=True)
-    with replacing(sum_file(path)) as part:
+    with replacing(sum_file(path), durable=True) as part:
         part.write_text(f'{digest}  {path.name}\n')
 
 
@@ -50,9 +50,9 @@ def find_fault(path: Path) -> str | None:
     With a checksum beside it that decides. Without, as for files of stock MMEngine, the zip
     archive's own sums do; an older, not zipped file is only looked at from outside.
     """
-    if sum_file(path).is_file():
-        expected = sum_file(path).read_text().split()[:1]
-        return None if expected == [sha256(path)] else 'its checksum is another'
+    expected = sum_file(path).read_text().split() if sum_file(path).is_file() else []
+    if expected:
+        return None if expected[0] == sha256(path) else 'its checksum is another'
     if not zipfile.is_zipfile(path):
         with path.open('rb') as handle:
             # a zip archive that was cut off has lost its directory, which is at the end
@@ -94,18 +94,47 @@ def find_newest_whole(work_dir: str) -> tuple[Path | None, list[str]]:
 
 def point_to(work_dir: str, checkpoint: Path) -> None:
     """Makes ``last_checkpoint`` name a checkpoint, as MMEngine's tools expect."""
-    with replacing(Path(work_dir, POINTER)) as part:
+    with replacing(Path(work_dir, POINTER), durable=True) as part:
         part.write_text(str(checkpoint))
 
 
 def _newest_first(work_dir: Path) -> list[Path]:
-    patterns, folders = set(RESUMABLE), [work_dir]
+    patterns, folders, last = [RESUMABLE], [work_dir], Path()
     if (work_dir / POINTER).is_file():
         last = Path(find_latest_checkpoint(str(work_dir)))
-        patterns.add(re.sub(r'\d+', '*', last.name))
+    if last.name:  # a power cut can leave MMEngine's pointer empty
+        patterns.append(_pattern(last))
         folders.append(last.parent)
     for folder in folders:
-        found = {path for pattern in patterns for path in folder.glob(pattern)}
+        found = [
+            path
+            for path in folder.glob('*.pth')
+            if any(re.fullmatch(pattern, path.name) for pattern in patterns)
+        ]
         if found:
-            return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+            found.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
+            return _mend_order(found, folder / last.name)
     return []
+
+
+def _mend_order(newest_first: list[Path], last: Path) -> list[Path]:
+    """Puts the file that was saved last before earlier ones that a copy made younger."""
+    if last not in newest_first:
+        return newest_first
+    place = newest_first.index(last)
+    earlier = [
+        path
+        for path in newest_first[:place]
+        if _pattern(path) == _pattern(last) and _number(path) < _number(last)
+    ]
+    ahead = [path for path in newest_first[:place] if path not in earlier]
+    rest = sorted([*earlier, *newest_first[place + 1 :]], key=newest_first.index)
+    return [*ahead, last, *rest]
+
+
+def _pattern(path: Path) -> str:
+    return re.sub(r'\d+', r'\\d+', re.escape(path.name))
+
+
+def _number(path: Path) -> list[int]:
+    return [int(digits) for digits in re.findall(r'\d+', path.name)]

@@ -125,3 +125,28 @@ def test_a_copied_run_goes_on_from_its_own_copy(tmp_path):
         write(tmp_path / name / 'epoch_1.pth')
         point_to(str(tmp_path / name), tmp_path / 'old/epoch_1.pth')
     assert find_newest_whole(str(tmp_path / 'copy'))[0] == tmp_path / 'copy/epoch_1.pth'
+
+
+def test_published_and_hand_made_files_are_no_place_to_go_on_from(tmp_path):
+    whole = write(tmp_path / 'epoch_2.pth', age=9)
+    for name in ('epoch_2-1a2b3c4d.pth', 'epoch_2_ema.pth', 'best_mIoU_epoch_2.pth'):
+        write(tmp_path / name)
+    assert find_newest_whole(str(tmp_path))[0] == whole
+
+
+@pytest.mark.parametrize('pointed', [True, False])
+def test_a_copy_that_made_an_earlier_file_younger(tmp_path, pointed):
+    write(tmp_path / 'epoch_9.pth', age=5)
+    last = write(tmp_path / 'epoch_10.pth', age=9)
+    if pointed:
+        point_to(str(tmp_path), last)
+    assert (find_newest_whole(str(tmp_path))[0] == last) == pointed
+    newer = write(tmp_path / 'epoch_11.pth')  # a kill before the pointer was written
+    assert find_newest_whole(str(tmp_path))[0] == newer
+
+
+def test_what_a_power_cut_leaves_empty(tmp_path):
+    path = write(tmp_path / 'epoch_1.pth')
+    sum_file(path).write_text('')
+    (tmp_path / 'last_checkpoint').write_text('')
+    assert find_newest_whole(str(tmp_path)) == (path, [])
