@@ -41,6 +41,7 @@ class Effect(enum.Enum):
     """What becomes of a changed setting when a run is resumed."""
 
     TAKEN = 'takes effect'
+    UNUSED = 'not used, because the weights come from the checkpoint'
     IGNORED = 'ignored, because the state comes from the checkpoint'
     MIXED = 'half in force, half overruled by the checkpoint'
 
@@ -80,7 +81,7 @@ RULES = tuple(
         (r'param_scheduler\b', 'param_schedulers', Effect.IGNORED),
         # RandomStateHook gives the checkpoint's to the sampler as well
         (r'randomness\.seed$', 'seed', Effect.IGNORED),
-        (r'model\.(.*\.)?(init_cfg|pretrained)\b', 'state_dict', Effect.IGNORED),
+        (r'model\.(.*\.)?(init_cfg|pretrained)\b', 'state_dict', Effect.UNUSED),
     )
 )
 
@@ -89,7 +90,8 @@ def compare(old: dict, new: dict) -> list[Difference]:
     """Lists the settings in which two configs differ, where the Runner reads them.
 
     None and a setting that is not there are the same, as are lists and tuples. Where two dicts have
-    different ``type``, arguments that only one of them has are left out.
+    different ``type``, arguments that only one of them has are left out. ``auto_scale_lr`` counts
+    where one of them has enabled it.
 
     Args:
         old: The checkpoint's config, from ``parse_config_text``.
@@ -98,6 +100,7 @@ def compare(old: dict, new: dict) -> list[Difference]:
     found = (
         difference
         for section in SECTIONS
+        if section != 'auto_scale_lr' or _scales_rates(old) or _scales_rates(new)
         for difference in _walk(section, old.get(section), new.get(section))
     )
     return [difference for difference in found if not QUIET.match(difference.path)]
@@ -124,6 +127,10 @@ def classify(difference: Difference, checkpoint: dict) -> Effect:
         if rule.path.match(difference.path):
             return rule.effect if rule.state in states else Effect.TAKEN
     return Effect.TAKEN
+
+
+def _scales_rates(cfg: dict) -> bool:
+    return bool((cfg.get('auto_scale_lr') or {}).get('enable'))
 
 
 def _walk(path: str, old, new) -> Iterator[Difference]:

@@ -25,16 +25,19 @@ MAX_LISTED = 20
 class ResumeGuardHook(Hook):
     """Compares the running config with the checkpoint's when a run is resumed.
 
-    - It logs every difference: one that takes effect, one that is ignored because the checkpoint
-      restores that state, or one that is half overruled. The latter two stop the run.
+    - A checkpoint without optimizer or schedules, which would begin anew in silence, stops the run.
+    - It logs every difference: one that takes effect, one in how weights are initialised, which
+      are not used, one that is ignored because the checkpoint restores that state, or one that is
+      half overruled. The latter two stop the run.
     - It works out the learning rate after the end of the restored schedule. If more of the run lies
       there than was planned, since ``max_epochs`` grew or the epochs did, and the rate is under 1%
       of the peak, the run stops; where it is higher, a line says what it is.
-    - ``guards.resume_anyway`` goes on after both.
+    - ``guards.resume_anyway`` goes on after all three.
 
     Raises:
-        UsageError: From ``after_load_checkpoint``, as above, or if the optimizer cannot be resumed
-            because it has another number of parameter groups.
+        UsageError: From ``after_load_checkpoint``, as above, or if nothing can be resumed: the file
+            does not say at which step it was saved, or the optimizer has another number of
+            parameter groups.
     """
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -46,8 +49,9 @@ class ResumeGuardHook(Hook):
         # mmseg_ext.Runner puts the file there that it resumes
         self.file = resume if isinstance(resume, str) else runner.cfg.get('load_from')
         anyway = read_guards(runner.cfg).resume_anyway
+        self._check_states(runner, checkpoint, anyway)
         try:
-            old = parse_config_text(checkpoint.get('meta', {}).get('cfg', ''))
+            old = parse_config_text(checkpoint['meta'].get('cfg', ''))
         except UsageError as error:
             if not anyway:
                 raise found_by_all(f'{error}; {self._way_out()}') from error
@@ -68,6 +72,29 @@ class ResumeGuardHook(Hook):
             f'to train on with other settings, fine-tune: load_from={self.file}, without --resume; '
             "to go on with the checkpoint's: --resume-anyway (guards.resume_anyway=True)"
         )
+
+    def _check_states(self, runner: Runner, checkpoint: dict, anyway: bool) -> None:
+        """Stops where there is nothing to go on from; MMEngine would begin anew, or fail."""
+        meta = checkpoint.get('meta')
+        fine_tune = f'fine-tune with load_from={self.file}, without --resume'
+        if not isinstance(meta, dict) or not {'epoch', 'iter'} <= meta.keys():
+            raise found_by_all(
+                f'--resume: {self.file} does not say at which epoch and iteration it was saved '
+                f'(published files and bare weights do not): {fine_tune}, or resume an epoch_N.pth'
+            )
+        lacking = [] if checkpoint.get('optimizer') else ['optimizer']
+        if runner.param_schedulers and not checkpoint.get('param_schedulers'):
+            lacking.append('schedule')
+        if not lacking:
+            return
+        lacks = f'{self.file} holds no {" and no ".join(lacking)} state'
+        if not anyway:
+            raise found_by_all(
+                f'--resume: {lacks} (best_*.pth do not): {fine_tune}, or resume an epoch_N.pth; '
+                f'to go on with a fresh {" and ".join(lacking)}: --resume-anyway '
+                '(guards.resume_anyway=True)'
+            )
+        runner.logger.warning(f'resumed anyway: {lacks}, so that begins anew')
 
     def _compare(self, runner: Runner, checkpoint: dict, old: dict) -> str:
         """Logs what changed; returns what the checkpoint overrules of it."""

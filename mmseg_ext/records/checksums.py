@@ -45,11 +45,14 @@ def data_checksums(cfg: Config) -> dict[str, dict]:
 
     Covered are the content of the list, and the names and sizes in the image and label folders
     (``folder_checksum``). A dataset with neither is covered by its ``data_root``. Data on a server
-    is not looked at.
+    is not looked at. What cannot be summed is said and ends no run: a dataset class of the user's
+    own may give these names other meanings (a list of lists, one prefix for all), or its folder may
+    be closed to us or lead back into itself.
 
     Returns:
         By the dataset's dotted path in the config: ``type``, ``data_root``, ``ann_file`` (its path,
-        ``names`` and ``sha256``) and ``folders`` by the name of their prefix.
+        ``names`` and ``sha256``) and ``folders`` by the name of their prefix; or ``error``, where
+        that failed.
     """
     loaders = {name: cfg.get(name) or {} for name in ('train_dataloader', 'val_dataloader')}
     datasets = {name: dict(dataset=loader.get('dataset')) for name, loader in loaders.items()}
@@ -57,7 +60,13 @@ def data_checksums(cfg: Config) -> dict[str, dict]:
     for path, node in find_dicts(datasets, 'type'):
         is_dataset = any(key in node for key in ('data_root', 'ann_file', 'data_prefix'))
         if is_dataset and '.pipeline[' not in path:
-            sums[path] = _dataset_checksums(node, folders)
+            sums[path] = dict(
+                type=str(node.get('type')), data_root=str(node.get('data_root') or '')
+            )
+            try:
+                sums[path].update(_dataset_checksums(node, folders))
+            except (AttributeError, TypeError, OSError, ValueError) as error:
+                sums[path]['error'] = f'{type(error).__name__}: {error}'
     return sums
 
 
@@ -114,10 +123,10 @@ def _list_files(folder: Path, below: str = '') -> Iterator[tuple[str, int]]:
 
 def _dataset_checksums(node: dict, folders: dict[Path, dict]) -> dict:
     """Sums of one dataset's config; ``folders`` holds those already looked at."""
-    sums = dict(type=str(node.get('type')), data_root=str(node.get('data_root') or ''))
-    if node.get('backend_args') or '://' in sums['data_root']:
+    sums, data_root = {}, str(node.get('data_root') or '')
+    if node.get('backend_args') or '://' in data_root:
         return sums
-    root = Path(sums['data_root'])
+    root = Path(data_root)
     if node.get('ann_file'):
         path = root / node['ann_file']
         sums['ann_file'] = dict(path=str(path))

@@ -2,12 +2,15 @@
 
 import errno
 import json
+import logging
 import math
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from mmengine.logging import print_log
 
 
 @contextmanager
@@ -52,8 +55,28 @@ def remove_remains(folder: Path) -> None:
 
 def write_json(path: Path, content: dict) -> None:
     """Writes JSON that every reader accepts: nan, which JSON does not have, becomes null."""
-    with replacing(path) as part:
+    with replacing(path, durable=True) as part:
         part.write_text(json.dumps(_without_nan(content), indent=1) + '\n')
+
+
+def read_json(path: Path) -> dict:
+    """Reads a file of ``write_json``; empty where there is none.
+
+    One that a power cut or a full disk left empty or torn counts as none, with a warning, so that
+    a run can be resumed over it.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text())
+    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are such
+        problem = str(error)
+    else:
+        if isinstance(content, dict):
+            return content
+        problem = 'it holds no dict'
+    print_log(f'{path} is no whole JSON ({problem}): taken as empty', 'current', logging.WARNING)
+    return {}
 
 
 def _without_nan(node):

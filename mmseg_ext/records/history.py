@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from .files import read_json
+
 
 def read_scalars(work_dir: Path) -> list[dict]:
     """Reads what the logger wrote while training, in the order of the steps.
@@ -43,9 +45,8 @@ def best_of(validations: list[dict]) -> dict | None:
 
 
 def read_metrics(work_dir: Path) -> dict:
-    """Reads the whole of ``metrics.json``; empty where there is none yet."""
-    file = work_dir / 'metrics.json'
-    return json.loads(file.read_text()) if file.is_file() else {}
+    """Reads the whole of ``metrics.json``; empty where there is none yet, or a torn one."""
+    return read_json(work_dir / 'metrics.json')
 
 
 def _parse(line: str) -> dict:

@@ -2,12 +2,12 @@
 
 import dataclasses
 import difflib
-import json
 from pathlib import Path
 
 from mmseg_ext.engine.checkpoint.reading import read_checkpoint
 from mmseg_ext.engine.errors import UsageError
 
+from .files import read_json
 from .provenance import FILE, brief
 
 # What tells any two runs apart, whatever they compute.
@@ -35,8 +35,8 @@ class Record:
 
 
 def read_starts(file: Path) -> list[dict]:
-    """The starts in a ``provenance.json``; none if there is no such file."""
-    return json.loads(file.read_text())['starts'] if file.is_file() else []
+    """The starts in a ``provenance.json``; none if there is no such file, or a torn one."""
+    return read_json(file).get('starts', [])
 
 
 def read_record(path: Path) -> Record:

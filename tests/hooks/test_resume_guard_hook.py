@@ -13,7 +13,7 @@ from mmseg_ext.engine.config_text import parse_config_text
 from mmseg_ext.engine.errors import UsageError
 from mmseg_ext.engine.runner import Runner
 
-TAKEN, IGNORED, MIXED = Effect.TAKEN, Effect.IGNORED, Effect.MIXED
+TAKEN, UNUSED, IGNORED, MIXED = Effect.TAKEN, Effect.UNUSED, Effect.IGNORED, Effect.MIXED
 
 
 def resume(folder, file, anyway=True, **changes):
@@ -57,7 +57,7 @@ CASES = [
     ('param_scheduler', WITH_ANOTHER, 'groups', MIXED),
     ('param_scheduler', WITH_ONE_MORE, 'groups', MIXED),
     ('param_scheduler', WITH_ONE_MORE[1:2], 'schedules', MIXED),
-    ('model.init_cfg.val', 0.1, 'weights', IGNORED),
+    ('model.init_cfg.val', 0.1, 'weights', UNUSED),
     # the rest is in force
     ('optim_wrapper.clip_grad', dict(max_norm=1.0), 'clip_grad', TAKEN),
     ('optim_wrapper.accumulative_counts', 2, 'accumulation', TAKEN),
@@ -86,7 +86,8 @@ def test_what_is_in_force_after_a_resume(old, tmp_path, path, new, name, effect)
     _, resumed = resume(tmp_path / 'resumed', file, **{path: new})
     before, after, now = (run[name] for run in (seen, unbroken[2], resumed[2]))
     assert before != after, 'the experiment shows nothing'
-    assert (TAKEN if now == after else IGNORED if now == before else MIXED) is effect
+    overruled = UNUSED if name == 'weights' else IGNORED
+    assert (TAKEN if now == after else overruled if now == before else MIXED) is effect
 
     checkpoint = torch.load(file, weights_only=False)
     differences = compare(
@@ -155,8 +156,58 @@ def test_a_state_that_was_not_saved_overrules_nothing(old, tmp_path):
 
     bare = edit(old[1], tmp_path / 'bare.pth', drop)
     change = {'optim_wrapper.optimizer.lr': 0.01, 'param_scheduler.1.power': 2.0}
-    _, seen = resume(tmp_path / 'run', bare, anyway=False, **change)
+    _, seen = resume(tmp_path / 'run', bare, **change)
     assert [group['initial_lr'] for group in seen[2]['groups'][0]] == [0.01] * 4
+    said = 'resumed anyway: .*bare.pth holds no optimizer and no schedule state'
+    assert re.search(said, log_of(tmp_path / 'run'))
+
+
+@pytest.mark.parametrize(
+    ('key', 'lacks'), [('optimizer', 'optimizer'), ('param_schedulers', 'schedule')]
+)
+def test_a_state_that_was_not_saved_stops_with_the_way_out(old, tmp_path, key, lacks):
+    bare = edit(old[1], tmp_path / 'bare.pth', lambda checkpoint: checkpoint.pop(key))
+    with pytest.raises(UsageError) as stopped:
+        resume(tmp_path / 'run', bare, anyway=False)
+    said = str(stopped.value)
+    assert f'{bare} holds no {lacks} state' in said and '\n' not in said
+    assert f'load_from={bare}' in said and f'a fresh {lacks}: --resume-anyway' in said
+
+
+def test_a_run_without_schedules_misses_none(old, tmp_path):
+    file = edit(old[1], tmp_path / 'a.pth', lambda checkpoint: checkpoint.pop('param_schedulers'))
+    _, seen = resume(tmp_path / 'run', file, anyway=False, param_scheduler=[])
+    assert sorted(seen) == [2]
+
+
+@pytest.mark.parametrize('meta', [None, dict(epoch=2)])
+def test_a_file_that_names_no_step_stops_even_anyway(old, tmp_path, meta):
+    bare = edit(old[1], tmp_path / 'bare.pth', lambda checkpoint: checkpoint.update(meta=meta))
+    with pytest.raises(UsageError, match=r'bare\.pth does not say at which .*fine-tune with load_'):
+        resume(tmp_path / 'run', bare)
+
+
+def test_another_initialisation_is_listed_and_stops_nothing(old, tmp_path):
+    changes = {'model.init_cfg.val': 0.1, 'model.loss_weight': 2.0}
+    resume(tmp_path, old[1], anyway=False, log_level='INFO', **changes)
+    log = log_of(tmp_path)
+    assert 'not used, because the weights come from the checkpoint: model.init_cfg.val' in log
+    assert 'takes effect: model.loss_weight' in log
+
+
+@pytest.mark.parametrize(
+    ('old_scale', 'new_scale', 'counts'),
+    [
+        (dict(enable=False, base_batch_size=16), dict(enable=False, base_batch_size=8), False),
+        (None, dict(base_batch_size=8), False),
+        (dict(enable=True, base_batch_size=16), dict(enable=True, base_batch_size=8), True),
+        (dict(enable=True, base_batch_size=16), None, True),
+        (dict(enable=False, base_batch_size=16), dict(enable=True, base_batch_size=16), True),
+    ],
+)
+def test_the_scaling_of_rates_counts_where_it_is_enabled(old_scale, new_scale, counts):
+    found = compare(dict(auto_scale_lr=old_scale), dict(auto_scale_lr=new_scale))
+    assert bool(found) is counts
 
 
 def test_other_parameter_groups_stop_even_anyway(old, tmp_path):

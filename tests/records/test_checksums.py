@@ -91,6 +91,25 @@ def test_data_without_list_and_prefix_is_its_root_and_data_on_a_server_is_left_a
     assert there == dict(type='Tiles', data_root='s3://bucket')
 
 
+@pytest.mark.parametrize(
+    ('settings', 'error'),
+    [
+        (dict(data_prefix='JPEGImages'), 'AttributeError'),
+        (dict(ann_file=['train.txt', 'aug.txt']), 'TypeError'),
+        (dict(data_prefix=dict(img_path='around')), 'OSError'),
+    ],
+)
+def test_a_dataset_that_cannot_be_summed_says_so_and_the_others_are(tree, settings, error):
+    (tree / 'around').mkdir()
+    (tree / 'around/again').symlink_to(tree / 'around')
+    odd = dict(type='Own', data_root=str(tree), **settings)
+    cfg = Config(dict(train_dataloader=dict(dataset=odd), val_dataloader=dict(dataset=voc(tree))))
+    failed, whole = data_checksums(cfg).values()
+    assert failed.pop('error').startswith(f'{error}: ')
+    assert failed == dict(type='Own', data_root=str(tree))
+    assert whole['ann_file']['names'] == 2 and 'error' not in whole
+
+
 def test_where_weights_come_from():
     backbone = dict(init_cfg=dict(type='Pretrained', checkpoint='mit.pth'), pretrained=None)
     head = dict(init_cfg=dict(type='Other', checkpoint='no weights'))
