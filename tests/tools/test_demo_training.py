@@ -1,6 +1,7 @@
 """What `make bench` trains for minutes: the demo's goals; CamVid as plain MMSegmentation."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -54,4 +55,6 @@ def test_camvid_reaches_what_plain_mmsegmentation_reaches(run, tmp_path):
     )
     scores = [line for line in (done.stdout + done.stderr).splitlines() if ' mIoU: ' in line]
     print(scores[-1], f'ours: {last(ours)}')
-    assert f'mIoU: {last(ours)["mIoU"]:.4f}' in scores[-1]
+    plain_score = float(re.search(r' mIoU: ([\d.]+)', scores[-1])[1])
+    # ours draws other crops and flips, sample by sample: as far apart as two seeds
+    assert abs(last(ours)['mIoU'] - plain_score) < 3
