@@ -79,7 +79,7 @@ class LoadReport:
             layer.rpartition('.')[2]: f'{there[0]} -> {here[0]} classes: re-initialised'
             for name, there, here in self.misshaped
             for layer in [name.rpartition('.')[0]]
-            if name.startswith(f'{part}.') and layer.endswith('conv_seg')
+            if name.startswith(f'{part}.') and layer.endswith('conv_seg') and there[0] != here[0]
         }
         return said + ''.join(f': {layer} {change}' for layer, change in classes.items())
 

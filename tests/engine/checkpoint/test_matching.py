@@ -141,3 +141,14 @@ def test_half_precision_in_the_file_is_no_difference():
     net, file = Net(), {name: tensor.half() for name, tensor in weights().items()}
     net.load_state_dict(file)
     assert match_values(net, file).share() == 1
+
+
+def test_a_classifier_of_another_width_has_no_other_classes():
+    head = nn.Sequential()
+    head.add_module('conv_seg', nn.Conv2d(4, 3, 1))
+    network = nn.Sequential()
+    network.add_module('decode_head', head)
+    wider = {'decode_head.conv_seg.weight': torch.zeros(3, 8, 1, 1)}
+    assert 'classes' not in str(match(network, wider))
+    fewer = {'decode_head.conv_seg.weight': torch.zeros(2, 4, 1, 1)}
+    assert 'conv_seg 2 -> 3 classes: re-initialised' in str(match(network, fewer))
