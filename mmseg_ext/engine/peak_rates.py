@@ -94,6 +94,8 @@ def _build_wrapper(
     model: nn.Module, plain: dict, old: dict, constructor: str | None
 ) -> OptimWrapper | None:
     options = {key: old[key] for key in ('paramwise_cfg', 'constructor') if old.get(key)}
+    if isinstance(options.get('paramwise_cfg'), dict):
+        options['paramwise_cfg'] = _without_orders(options['paramwise_cfg'])
     MMSEG_CONSTRUCTORS.import_from_location()
     known = {constructor, *OPTIM_WRAPPER_CONSTRUCTORS.module_dict, *MMSEG_CONSTRUCTORS.module_dict}
     if options.get('constructor') and options['constructor'] not in known:
@@ -120,11 +122,17 @@ def _build_schedulers(
         end = epochs if scheduler.get('by_epoch', True) else epochs * epoch_length
         defaults = dict(optimizer=wrapper, epoch_length=epoch_length)
         try:
-            built = PARAM_SCHEDULERS.build(dict(dict(end=end), **scheduler), default_args=defaults)
+            options = dict(dict(end=end), **_without_orders(scheduler))
+            built = PARAM_SCHEDULERS.build(options, default_args=defaults)
         except MISFITS:
             return None
         schedulers.append(built)
     return schedulers
+
+
+def _without_orders(options: dict) -> dict:
+    """Without ``_scope_`` and its like: MMEngine imports the package that it names."""
+    return {key: value for key, value in options.items() if not str(key).startswith('_')}
 
 
 def _auto_scale(checkpoint: dict, old: dict) -> float:

@@ -176,6 +176,27 @@ def test_no_class_of_the_checkpoints_choice_is_imported(saved, tmp_path, monkeyp
     assert rates == pytest.approx(dict.fromkeys(rates, 0.1)) and len(rates) == 4
 
 
+@pytest.mark.parametrize('where', ['scheduler', 'paramwise_cfg'])
+def test_no_scope_of_the_checkpoints_choice_is_imported(saved, tmp_path, monkeypatch, where):
+    package = tmp_path / f'scope_of_a_stranger_{where}'
+    package.mkdir()
+    owned = f'open({str(tmp_path / "owned")!r}, "w")\n'
+    (package / '__init__.py').write_text(owned)
+    (package / 'registry.py').write_text(owned)
+    monkeypatch.syspath_prepend(tmp_path)
+    checkpoint = torch.load(saved, weights_only=False)
+    old = parse_config_text(checkpoint['meta']['cfg'])
+    if where == 'scheduler':
+        old['param_scheduler'] = [dict(type='ConstantLR', factor=0.5, _scope_=package.name, end=9)]
+    else:
+        old['optim_wrapper']['paramwise_cfg'] = dict(_scope_=package.name)
+        old['param_scheduler'] = dict(type='ConstantLR', factor=0.5, end=9)
+    runner = MMEngineRunner.from_cfg(make_config(tmp_path / 'run'))
+    rates, left_out = recorded_peak_rates(runner.model, checkpoint, old, None, 4)
+    assert not (tmp_path / 'owned').exists()
+    assert not left_out and rates == pytest.approx(dict.fromkeys(rates, 0.05)) and len(rates) == 4
+
+
 def test_a_first_validation_far_below_the_record(tiny, tmp_path):
     """The weights are those of a short training; the record is raised to one of a long training."""
     tiny.merge_from_dict(

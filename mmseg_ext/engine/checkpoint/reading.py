@@ -7,7 +7,6 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
@@ -15,6 +14,7 @@ from mmengine.runner import CheckpointLoader
 from mmseg_ext.engine.errors import UsageError, found_by_all
 
 from .form import check_checkpoint_file
+from .numpy_pickles import STAND_INS, unwrap
 from .sources import download, find_url
 
 # Under these MMEngine registers loaders that unpickle; the last three fetch what only they can.
@@ -22,7 +22,6 @@ PREFIXES = [
     '', 'http://', 'https://', 'modelzoo://', 'torchvision://', 'open-mmlab://', 'openmmlab://',
     'mmcls://', r'(\S+\:)?s3://', r'(\S+\:)?petrel://', 'pavi://',
 ]  # fmt: skip
-NUMBERS = '?' + np.typecodes['AllInteger'] + np.typecodes['AllFloat']
 STATISTICS = ('min', 'max', 'current', 'mean')
 
 
@@ -38,19 +37,8 @@ ALLOWED = [
     # MMEngine's message_hub: the scalars of the log, and what their pickles look up
     HistoryBuffer,
     (_statistic, 'builtins.getattr'),
-    # numbers of NumPy, in HistoryBuffers, metrics and random states; NumPy 1 and 2 name the makers
-    # differently
-    np.ndarray,
-    np.dtype,
-    *{type(np.dtype(code)) for code in NUMBERS},
-    *(
-        (maker, f'numpy.{core}.multiarray.{name}')
-        for core in ('core', '_core')
-        for name, maker in (
-            ('_reconstruct', np.array(0).__reduce__()[0]),
-            ('scalar', np.float64(0).__reduce__()[0]),
-        )
-    ),
+    # numbers of NumPy, in HistoryBuffers, metrics and random states
+    *STAND_INS,
     # the command line that timm, DeiT, MAE and BEiT keep beside their weights
     argparse.Namespace,
     # index ranges, which MMEngine allows as well
@@ -130,7 +118,8 @@ def _unpickle(file: Path, form: str, map_location: Any, unsafe: bool) -> Any:
         # torch reads a zip faster by its path; of the legacy form we need to know where it stopped
         readable = handle if form == 'legacy' else file
         try:
-            return torch.load(readable, map_location=map_location, weights_only=not unsafe)
+            content = torch.load(readable, map_location=map_location, weights_only=not unsafe)
+            return content if unsafe else unwrap(content)
         except torch.OutOfMemoryError:
             raise
         # bytes that are missing or damaged can fail anywhere in the unpickler

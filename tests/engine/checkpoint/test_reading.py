@@ -3,6 +3,8 @@ import inspect
 import io
 import os
 import pickle
+import subprocess
+import sys
 import tarfile
 import time
 from collections import OrderedDict
@@ -97,6 +99,31 @@ def test_the_names_of_both_numpys_are_known(tmp_path):
     assert_same(read_checkpoint(file), {'a': np.arange(3), 'b': np.float64(2)})
 
 
+def test_arrays_of_every_shape_order_and_place_are_read_in_full(tmp_path):
+    shared = np.arange(3)
+    plain = dict(
+        big_endian=np.arange(4, dtype='>i4'),
+        fortran=np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        no_axis=np.array(2j),
+        number=np.array([1], '>f8')[0],
+        kind=np.dtype('>f4'),
+        nested=[{'a': (shared, [shared])}],
+        args=argparse.Namespace(mean=np.ones(3)),
+    )
+    torch.save(plain, tmp_path / 'a.pth')
+    ours = read_checkpoint(tmp_path / 'a.pth')
+    assert np.array_equal(ours['args'].mean, plain['args'].mean)
+    assert type(ours['args'].mean) is np.ndarray
+    assert ours.pop('kind') == plain.pop('kind')
+    del ours['args'], plain['args']
+    assert_same(ours, plain)
+    assert ours['fortran'].flags.f_contiguous
+    assert ours['nested'][0]['a'][0] is ours['nested'][0]['a'][1][0]
+    ours['nested'][0]['a'][0][0] = 5
+    torch.save(ours, tmp_path / 'b.pth')
+    assert_same(read_checkpoint(tmp_path / 'b.pth'), ours)
+
+
 def test_safetensors(tmp_path):
     save_file = pytest.importorskip('safetensors.torch').save_file
     save_file({'w': torch.arange(6.0).view(2, 3)}, tmp_path / 'a.safetensors')
@@ -180,6 +207,66 @@ class Lookup:
 def test_attributes_cannot_be_looked_up(tmp_path, owner, name):
     torch.save({'a': Lookup(owner, name)}, tmp_path / 'a.pth')
     with pytest.raises(UsageError, match=r'needs builtins\.getattr'):
+        read_checkpoint(tmp_path / 'a.pth')
+
+
+class Call:
+    """What a pickle calls, and the state that it sets then."""
+
+    def __init__(self, function, *args, state=None):
+        self.parts = function, args, state
+
+    def __reduce__(self):
+        return self.parts
+
+
+RECONSTRUCT, SCALAR = np.array(0).__reduce__()[0], np.float64(0).__reduce__()[0]
+POINTER = b'A' * 8
+# a dtype of pointers that says of itself to be plain bytes
+DISGUISED = Call(
+    np.dtype, 'V8', False, True, state=(3, '|', None, ('a',), {'a': (np.dtype('O'), 0)}, 8, 1, 0)
+)
+BARE = RECONSTRUCT, np.ndarray, (0,), b'b'
+POINTERS = {
+    'pointers': (Call(np.ndarray, (1,), 'O', POINTER), 'ndarray'),
+    'pointers followed': (Call(np.ndarray, Call(np.ndarray, (1,), 'O', POINTER)), 'ndarray'),
+    'memory': (Call(np.ndarray, (10,), 'i8'), 'ndarray'),
+    'memory reconstructed': (Call(RECONSTRUCT, np.dtype, (10,), b'l'), 'ndarray'),
+    'object': (Call(*BARE, state=(1, (1,), Call(np.dtype, 'O'), False, POINTER)), 'dtype'),
+    'fields': (Call(np.dtype, [('a', 'O')]), 'dtype'),
+    'structure': (Call(*BARE, state=(1, (1,), DISGUISED, False, POINTER)), 'dtype'),
+    'fields set on a number': (
+        Call(np.dtype, 'f8', state=(3, '|', None, ('a',), {'a': ('O', 0)}, 8, 1, 0)),
+        'dtype',
+    ),
+    'object scalar': (Call(SCALAR, Call(np.dtype, 'O8'), POINTER), 'dtype'),
+    'no dtype': (Call(*BARE, state=(1, (1,), 'f8', False, POINTER)), 'dtype'),
+}
+
+
+@pytest.mark.parametrize('shape', POINTERS)
+def test_no_bytes_of_a_checkpoint_become_pointers(tmp_path, shape):
+    """Followed, they may crash the process, which is another one then."""
+    file = tmp_path / 'a.pth'
+    call, needed = POINTERS[shape]
+    torch.save({'k': call}, file)
+    if shape != 'pointers followed':
+        with pytest.raises(UsageError, match=rf'needs numpy\.{needed}, which is code'):
+            read_checkpoint(file)
+        return
+    program = f"""
+from mmseg_ext.engine.checkpoint.reading import read_checkpoint
+read_checkpoint({str(file)!r})"""
+    done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True)
+    assert done.returncode == 1, done.returncode
+    assert 'needs numpy.ndarray, which is code' in done.stderr
+
+
+@pytest.mark.parametrize('shape', [(3,), (-2, -4), (2**33, 2**33)])
+def test_an_array_beyond_its_bytes_is_damaged(tmp_path, shape):
+    state = (1, shape, np.dtype('i1'), False, POINTER)
+    torch.save({'k': Call(*BARE, state=state)}, tmp_path / 'a.pth')
+    with pytest.raises(UsageError, match='damaged'):
         read_checkpoint(tmp_path / 'a.pth')
 
 
