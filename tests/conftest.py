@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
-from yapf.yapflib import yapf_api
 
 from mmseg_ext.prepare.demo import write_demo
 
@@ -15,22 +14,6 @@ ROOT = Path(__file__).parents[1]
 # two cores run two processes: more threads would only wait for each other
 os.environ['OMP_NUM_THREADS'] = '1'
 torch.set_num_threads(1)
-
-
-@pytest.fixture(scope='session', autouse=True)
-def formatted_once():
-    """MMEngine formats a run's config anew for each checkpoint, most of a short run's time."""
-    formatted = {}
-
-    def format_once(text, **options):
-        if text not in formatted:
-            formatted[text] = format_code(text, **options)
-        return formatted[text]
-
-    format_code = yapf_api.FormatCode
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(yapf_api, 'FormatCode', format_once)
-        yield
 
 
 @pytest.fixture(scope='session')
