@@ -1,16 +1,15 @@
 """SBD, the additional VOC annotations, as MMSegmentation reads it."""
 
-from multiprocessing import Pool
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from rich.progress import track
 from scipy.io import loadmat
 
 from mmseg_ext.engine.errors import UsageError
 from mmseg_ext.records.files import replacing
 
+from .jobs import clear_remains, is_written, run_jobs
 from .lists import read_names, write_names
 from .palette import voc_palette
 
@@ -47,11 +46,10 @@ def convert(devkit: Path, sbd: Path, out: Path, num_processes: int) -> dict[str,
             'unpack benchmark.tgz again'
         )
     out.mkdir(parents=True, exist_ok=True)
+    clear_remains(out)
     jobs = [(mats[name], out / f'{name}.png') for name in sorted(listed)]
-    with Pool(num_processes) as pool:
-        done = pool.imap_unordered(_convert_mat, jobs, chunksize=16)
-        for _ in track(done, description='.mat to PNG', total=len(jobs)):
-            pass
+    missing = [job for job in jobs if not is_written(job[1])]
+    run_jobs(_convert_mat, missing, num_processes, '.mat to PNG')
     # SBD has images of VOC's val: training on them would leak it
     found = dict(aug=listed - train - val, trainaug=(listed | train) - val)
     for name, names in found.items():
@@ -61,8 +59,6 @@ def convert(devkit: Path, sbd: Path, out: Path, num_processes: int) -> dict[str,
 
 def _convert_mat(job: tuple[Path, Path]) -> None:
     source, target = job
-    if target.exists():
-        return
     try:
         mask = loadmat(source)['GTcls'][0]['Segmentation'][0].astype(np.uint8)
     except Exception as error:  # scipy raises nearly anything on a file that was cut off

@@ -1,11 +1,10 @@
 #!/usr/bin/env python
 """Turns SBD's .mat annotations into PNGs and lists for VOC2012+SBD training."""
 
-import argparse
-import os
 from pathlib import Path
 
 from mmseg_ext.engine.errors import run_command
+from mmseg_ext.prepare.cli import make_parser
 from mmseg_ext.prepare.voc_aug import NUM_TRAINAUG, convert
 
 EXAMPLES = """example:
@@ -15,20 +14,13 @@ EXAMPLES = """example:
 
 def main() -> None:
     """Converts."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__, EXAMPLES)
     parser.add_argument('devkit_path', type=Path, help='VOCdevkit, the folder with VOC2012 in it')
     parser.add_argument('aug_path', type=Path, help='benchmark_RELEASE, the unpacked SBD')
     parser.add_argument(
         '-o', '--out_dir', type=Path, help='default: DEVKIT/VOC2012/SegmentationClassAug'
     )
-    parser.add_argument(
-        '--nproc', type=int, default=os.cpu_count(), help='processes (default: every core)'
-    )
     args = parser.parse_args()
-    if args.nproc < 1:
-        parser.error(f'--nproc must be at least 1, got {args.nproc}')
     out = args.out_dir or args.devkit_path / 'VOC2012' / 'SegmentationClassAug'
     counts = convert(args.devkit_path, args.aug_path, out, args.nproc)
     print(f'masks in {out}; aug.txt: {counts["aug"]}, trainaug.txt: {counts["trainaug"]} images')

@@ -1,0 +1,57 @@
+"""What the command lines of the converters share."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from .jobs import count_cores
+
+SHOWN = 20  # faults printed one by one
+
+
+def make_parser(description: str, epilog: str) -> argparse.ArgumentParser:
+    """Makes a parser with the options of every converter.
+
+    Args:
+        description: What the command does.
+        epilog: Where to download what, with sizes, and examples; printed as it is.
+    """
+    parser = argparse.ArgumentParser(
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        '--nproc',
+        type=_at_least_one,
+        metavar='N',
+        default=count_cores(),
+        help='processes (default: one a core, %(default)s here)',
+    )
+    parser.add_argument(
+        '--check', action='store_true', help='convert nothing, verify what was converted'
+    )
+    return parser
+
+
+def end_check(faults: Sequence[str], checked: str) -> None:
+    """Says what a check found; ends the command with status 1 if that is anything.
+
+    Args:
+        faults: One line each, with the file's name.
+        checked: What was looked at: ``11,355 masks and 2 lists``.
+    """
+    for fault in faults[:SHOWN]:
+        print(fault)
+    if len(faults) > SHOWN:
+        print(f'and {len(faults) - SHOWN:,} more')
+    print(f'{checked}: {f"{len(faults):,} faults" if faults else "all right"}')
+    if faults:
+        sys.exit(1)
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f'needs at least 1, got {number}')
+    return number
