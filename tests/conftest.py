@@ -1,3 +1,4 @@
+import itertools
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from mmengine.config import Config
 from mmseg_ext.prepare.demo import write_demo
 
 ROOT = Path(__file__).parents[1]
+run_numbers = itertools.count()
 
 # two cores run two processes: more threads would only wait for each other
 os.environ['OMP_NUM_THREADS'] = '1'
@@ -77,7 +79,20 @@ randomness = dict(seed=0)
 @pytest.fixture
 def tiny(tiny_config):
     """The tiny config, loaded."""
-    return Config.fromfile(tiny_config)
+    return load_run_config(tiny_config)
+
+
+def load_run_config(file):
+    """Loads a config for a run in this process, which may have others in it."""
+    # formatting it is most of the time of a run so short
+    cfg = Config.fromfile(file, format_python_code=False)
+    name_run(cfg)
+    return cfg
+
+
+def name_run(cfg):
+    """Names a run as no other: namesakes of one process share logger and visualizer."""
+    cfg.experiment_name = cfg.visualizer.name = f'run{os.getpid()}_{next(run_numbers)}'
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import json
 
 import numpy as np
-from conftest import ROOT
+from conftest import ROOT, name_run
 from mmengine.config import Config
 from PIL import Image
 
@@ -49,7 +49,7 @@ def test_a_copy_of_the_camvid_piece_with_own_classes_trains(tmp_path):
     cfg = Config.fromfile(tmp_path / 'leaf.py')
     cfg.work_dir = str(tmp_path / 'run')
     cfg.train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1, val_interval=1)
-    cfg.visualizer.name = 'own data'
+    name_run(cfg)
     Runner.from_cfg(cfg).train()
     (entry,) = json.loads((tmp_path / 'run/metrics.json').read_text())['validations']
     assert list(entry['per_class']['IoU']) == ['crop', 'weed', 'soil']

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 import torch
-from mmengine.config import Config
+from conftest import load_run_config
 from mmengine.hooks import Hook
 from mmengine.registry import DATA_SAMPLERS
 from torch.utils.data import BatchSampler
@@ -42,9 +42,8 @@ class Recorder(Hook):
 
 def train(tiny_config, work_dir, stop_at=None, hook=None, **options):
     """Trains two epochs of five iterations with dropout and augmentation; returns the losses."""
-    cfg = Config.fromfile(tiny_config)
+    cfg = load_run_config(tiny_config)
     cfg.work_dir = str(work_dir)
-    cfg.visualizer.name = f'exact{next(names)}'  # a namesake would write into the earlier run
     cfg.train_dataloader.dataset.pipeline = PIPELINE
     cfg.model.decode_head.dropout_ratio = 0.3
     cfg.val_dataloader.dataset.indices = 1

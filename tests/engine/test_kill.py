@@ -13,7 +13,7 @@ import mmseg.models  # noqa: F401
 import pytest
 import torch
 import torch.utils.tensorboard
-from mmengine.config import Config
+from conftest import load_run_config
 from mmengine.hooks import Hook
 
 from mmseg_ext.engine.checkpoint.files import find_newest_whole
@@ -39,15 +39,14 @@ def read_journal(work_dir):
     return [(int(line.split()[0]), float(line.split()[1])) for line in lines]
 
 
-def train(config, work_dir, resume, name):
+def train(config, work_dir, resume):
     """In a process of its own, that a kill may end."""
     os.setsid()
     log = os.open(work_dir / 'log.txt', os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for handle in (1, 2):
         os.dup2(log, handle)
-    cfg = Config.fromfile(config)
+    cfg = load_run_config(config)
     cfg.work_dir, cfg.resume = str(work_dir), resume
-    cfg.visualizer.name = name
     cfg.default_hooks.update(curves=None, val_sheet=None)
     # a checkpoint each step: a kill often falls into the writing
     cfg.default_hooks.checkpoint = dict(
@@ -57,16 +56,13 @@ def train(config, work_dir, resume, name):
     cfg.train_cfg.max_epochs = 4
     cfg.train_cfg.val_interval = 4
     runner = Runner.from_cfg(cfg)
-    # MMEngine formats the config anew for each checkpoint, most of a short run's time
-    text = runner.cfg.pretty_text
-    Config.pretty_text = property(lambda cfg: text)
     runner.register_hook(Journal())
     runner.train()
 
 
 def start(config, work_dir, resume=False):
     work_dir.mkdir(exist_ok=True)
-    process = processes.Process(target=train, args=(config, work_dir, resume, f'kill{next(names)}'))
+    process = processes.Process(target=train, args=(config, work_dir, resume))
     process.start()
     return process
 

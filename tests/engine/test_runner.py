@@ -2,6 +2,7 @@ import json
 import time
 from pathlib import Path
 
+from conftest import name_run
 from mmengine.config import Config
 
 from mmseg_ext.engine.runner import Runner
@@ -26,7 +27,7 @@ def test_stock_metric_and_hooks_switched_off(tiny, tmp_path):
 
 def train(tiny, work_dir, **options):
     tiny.work_dir = str(work_dir)
-    tiny.visualizer.name = str(time.time())  # one of the same name would be the earlier run's
+    name_run(tiny)
     tiny.merge_from_dict(options)
     Runner.from_cfg(tiny).train()
     return json.loads(Path(work_dir, 'metrics.json').read_text())['validations']

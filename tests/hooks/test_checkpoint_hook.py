@@ -3,6 +3,7 @@ import itertools
 
 import pytest
 import torch
+from conftest import name_run
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 
@@ -19,7 +20,7 @@ def make_runner(tiny, tmp_path):
 
     def make_runner(max_epochs=6, validate=False, **hook):
         tiny.work_dir = str(tmp_path / 'run')
-        tiny.visualizer.name = f'saving{next(names)}'
+        name_run(tiny)
         tiny.default_hooks.update(curves=None, val_sheet=None)
         tiny.default_hooks.checkpoint = dict(type='CheckpointHook', interval=1, **hook)
         tiny.train_dataloader.dataset.indices = 8
@@ -63,7 +64,7 @@ def test_a_resumed_run_lets_go_of_the_earlier_ones_and_of_half_written_ones(make
     config = Config.fromfile(tmp_path / 'run/tiny.py')
     config.resume = str(tmp_path / 'run/epoch_2.pth')
     config.train_cfg.max_epochs = 3
-    config.visualizer.name = f'saving{next(names)}'
+    name_run(config)
     Runner.from_cfg(config).train()
     assert checkpoints(tmp_path) == ['epoch_2.pth', 'epoch_3.pth', 'epoch_9.pth']
     assert not list((tmp_path / 'run').glob('.*.pth'))

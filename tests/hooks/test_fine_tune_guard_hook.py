@@ -1,10 +1,10 @@
 import copy
 import json
-import time
 from types import SimpleNamespace
 
 import pytest
 import torch
+from conftest import name_run
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner as MMEngineRunner
 from toy import edit, log_of, make_config, train
@@ -211,7 +211,7 @@ def test_a_first_validation_far_below_the_record(tiny, tmp_path):
 
     def run(folder, file=None):
         tiny.work_dir, tiny.load_from = str(folder), file and str(file)
-        tiny.visualizer.name = str(time.time())  # one of the same name would be the earlier run's
+        name_run(tiny)
         Runner.from_cfg(tiny).train()
         return 'at the first validation, under half of the' in log_of(folder)
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, name_run
 from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
@@ -16,7 +16,7 @@ from mmseg_ext.engine.runner import Runner
 @pytest.fixture
 def cfg(tiny, tmp_path):
     tiny.work_dir = str(tmp_path / 'run')
-    tiny.visualizer.name = str(time.time())  # one of the same name would be the earlier run's
+    name_run(tiny)
     tiny.train_cfg.max_epochs = 1
     tiny.train_dataloader.dataset.indices = 8
     tiny.val_dataloader.dataset.indices = tiny.test_dataloader.dataset.indices = 2
@@ -90,7 +90,7 @@ def test_a_foreign_network_stops_the_training(cfg, write, weights):
     for part in ('load_from=', 'backbone 0/', "without 'encoder.'", '--allow-missing'):
         assert part in str(error.value)
     cfg.guards = dict(allow_missing=True)
-    cfg.visualizer.name = str(time.time())
+    name_run(cfg)
     time.sleep(1)  # log folders are named by the second
     load(cfg)
     newest = max(ROOT.joinpath(cfg.work_dir).glob('*/*.log'))

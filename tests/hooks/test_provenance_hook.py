@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from mmengine.config import Config
+from conftest import load_run_config
 
 from mmseg_ext.engine.runner import Runner
 from mmseg_ext.hooks import ProvenanceHook, provenance_hook
@@ -13,9 +13,8 @@ from mmseg_ext.records.provenance_reading import config_diff, differences, read_
 
 def train(config, work_dir, **options):
     """One epoch of a step or two, in this process."""
-    cfg = Config.fromfile(config)
+    cfg = load_run_config(config)
     cfg.work_dir = str(work_dir)
-    cfg.visualizer.name = str(time.time())  # one of the same name would be the earlier run's
     cfg.merge_from_dict(
         {
             'train_cfg.max_epochs': 1,

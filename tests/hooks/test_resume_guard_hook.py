@@ -2,10 +2,10 @@
 
 import copy
 import re
-import time
 
 import pytest
 import torch
+from conftest import name_run
 from toy import edit, log_of, make_config, train
 
 from mmseg_ext.engine.changes import Effect, classify, compare
@@ -359,7 +359,7 @@ def test_in_force_under_our_runner(tiny, tmp_path):
     def run(**changes):
         cfg = copy.deepcopy(tiny)
         cfg.merge_from_dict(changes)
-        cfg.visualizer.name = str(time.time())  # one of the same name would be the earlier run's
+        name_run(cfg)
         Runner.from_cfg(cfg).train()
 
     run()

@@ -6,13 +6,13 @@ import pickle
 import subprocess
 import sys
 import tarfile
-import time
 from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from conftest import load_run_config, name_run
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
@@ -26,11 +26,10 @@ from mmseg_ext.engine.runner import Runner
 @pytest.fixture(scope='module')
 def saved(tiny_config, tmp_path_factory):
     """A checkpoint that MMEngine saved: network, optimizer, schedules, message_hub."""
-    cfg = Config.fromfile(tiny_config)
+    cfg = load_run_config(tiny_config)
     cfg.work_dir = str(tmp_path_factory.mktemp('saved'))
     cfg.train_cfg.max_epochs = 1
     cfg.val_dataloader.dataset.indices = cfg.test_dataloader.dataset.indices = 2
-    cfg.visualizer.name = str(time.time())
     Runner.from_cfg(cfg).train()
     return Path(cfg.work_dir, 'epoch_1.pth')
 
@@ -310,7 +309,7 @@ def resume(tiny, checkpoint, work_dir):
     tiny.work_dir, tiny.load_from, tiny.resume = str(work_dir), str(checkpoint), True
     tiny.train_cfg.max_epochs = 2
     tiny.val_dataloader.dataset.indices = tiny.test_dataloader.dataset.indices = 2
-    tiny.visualizer.name = str(time.time())
+    name_run(tiny)
     runner = Runner.from_cfg(tiny)
     runner.train()
     return runner
@@ -363,7 +362,7 @@ def test_backbones_that_load_by_themselves_read_safely(tiny, tmp_path, unsafe):
 
 def test_a_runner_registers_the_loaders(tiny, saved, tmp_path):
     tiny.work_dir = str(tmp_path / 'run')
-    tiny.visualizer.name = str(time.time())
+    name_run(tiny)
     torch.save({'state_dict': {}, 'meta': Program(tmp_path / 'it-ran')}, tmp_path / 'a.pth')
     runner = Runner.from_cfg(tiny)
     with pytest.raises(UsageError, match='code, not weights'):
