@@ -85,7 +85,8 @@ def tiny(tiny_config):
 def load_run_config(file):
     """Loads a config for a run in this process, which may have others in it."""
     # formatting it is most of the time of a run so short
-    cfg = Config.fromfile(file, format_python_code=False)
+    cfg = Config.fromfile(file)
+    cfg = Config(cfg.to_dict(), cfg_text=cfg.text, filename=cfg.filename, format_python_code=False)
     name_run(cfg)
     return cfg
 

@@ -1,6 +1,5 @@
 """The Runner of our configs, in force under the stock tools/train.py as well."""
 
-import copy
 import os
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from .distributed import (
     raise_together,
 )
 from .errors import UsageError
+from .formatted_config import FormattedOnceConfig
 from .resume import resolve_resume
 from .workers import shield_workers
 
@@ -50,7 +50,7 @@ class Runner(MMEngineRunner):
     @classmethod
     def from_cfg(cls, cfg: Config) -> 'Runner':
         """Builds a Runner from a config, which is left as it was."""
-        cfg = copy.deepcopy(cfg)
+        cfg = FormattedOnceConfig.copy_of(cfg)
         launcher = cfg.get('launcher', 'none')
         if launcher != 'none':
             check_process_count(local_process_count())
