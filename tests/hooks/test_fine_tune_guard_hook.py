@@ -176,9 +176,8 @@ def test_no_class_of_the_checkpoints_choice_is_imported(saved, tmp_path, monkeyp
     assert rates == pytest.approx(dict.fromkeys(rates, 0.1)) and len(rates) == 4
 
 
-@pytest.mark.parametrize('where', ['scheduler', 'paramwise_cfg'])
-def test_no_scope_of_the_checkpoints_choice_is_imported(saved, tmp_path, monkeypatch, where):
-    package = tmp_path / f'scope_of_a_stranger_{where}'
+def test_no_scope_of_the_checkpoints_choice_is_imported(saved, tmp_path, monkeypatch):
+    package = tmp_path / 'scope_of_a_stranger'
     package.mkdir()
     owned = f'open({str(tmp_path / "owned")!r}, "w")\n'
     (package / '__init__.py').write_text(owned)
@@ -186,11 +185,7 @@ def test_no_scope_of_the_checkpoints_choice_is_imported(saved, tmp_path, monkeyp
     monkeypatch.syspath_prepend(tmp_path)
     checkpoint = torch.load(saved, weights_only=False)
     old = parse_config_text(checkpoint['meta']['cfg'])
-    if where == 'scheduler':
-        old['param_scheduler'] = [dict(type='ConstantLR', factor=0.5, _scope_=package.name, end=9)]
-    else:
-        old['optim_wrapper']['paramwise_cfg'] = dict(_scope_=package.name)
-        old['param_scheduler'] = dict(type='ConstantLR', factor=0.5, end=9)
+    old['param_scheduler'] = [dict(type='ConstantLR', factor=0.5, _scope_=package.name, end=9)]
     runner = MMEngineRunner.from_cfg(make_config(tmp_path / 'run'))
     rates, left_out = recorded_peak_rates(runner.model, checkpoint, old, None, 4)
     assert not (tmp_path / 'owned').exists()
