@@ -5,8 +5,6 @@ import sys
 import warnings
 from collections.abc import Callable
 
-from mmengine.dist import is_distributed
-
 
 class UsageError(RuntimeError):
     """Something the user can mend. The message is one line: the thing, its value, the way out.
@@ -36,7 +34,7 @@ def run_command(main: Callable[[], None]) -> None:
     try:
         main()
     except UsageError as error:
-        if is_local_main() or (is_distributed() and not error.shared):
+        if is_local_main() or (_is_distributed() and not error.shared):
             print(f'error: {error}', file=sys.stderr)
         sys.exit(2)
 
@@ -46,3 +44,9 @@ def is_local_main() -> bool:
     # under srun, LOCAL_RANK says nothing until the process group is joined, which sets RANK
     key = 'LOCAL_RANK' if 'RANK' in os.environ else 'SLURM_LOCALID'
     return int(os.environ.get(key, '0')) == 0
+
+
+def _is_distributed() -> bool:
+    from mmengine.dist import is_distributed  # brings torch, which converters do without
+
+    return is_distributed()

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mmengine.logging import print_log
-
 
 @contextmanager
 def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
@@ -75,6 +73,8 @@ def read_json(path: Path) -> dict:
         if isinstance(content, dict):
             return content
         problem = 'it holds no dict'
+    from mmengine.logging import print_log  # brings torch, which converters do without
+
     print_log(f'{path} is no whole JSON ({problem}): taken as empty', 'current', logging.WARNING)
     return {}
 
