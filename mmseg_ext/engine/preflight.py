@@ -14,6 +14,7 @@ from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 from .config import find_dicts
 from .errors import UsageError, is_local_main
 from .labels import bad_label, find_heads, label_range
+from .overlap import Part, check_overlap, make_part
 from .weights import check_weights
 
 # Label files read per dataset, spread evenly; LabelRangeHook sees the rest as they are loaded.
@@ -59,10 +60,12 @@ def check(cfg: Config) -> None:
         check_ops(model)
         check_heads(model)
         check_weights(cfg)
+        parts = {}
         for split in ('train', 'val') if cfg.get('train_cfg') else ('test',):
             loader = cfg.get(f'{split}_dataloader')
             if loader:
-                check_data(split, loader['dataset'], model)
+                parts[split] = check_data(split, loader['dataset'], model)
+        check_overlap(parts.get('train', []), parts.get('val', []))
 
 
 def check_types(cfg: Config) -> None:
@@ -102,7 +105,7 @@ def check_heads(model: dict) -> None:
         raise UsageError(f'the heads disagree: {said}; a leaf has to set each')
 
 
-def check_data(split: str, dataset: dict, model: dict) -> None:
+def check_data(split: str, dataset: dict, model: dict) -> list[Part]:
     """Checks the folders, lists, files and labels of one loader's dataset, wrappers included.
 
     Data on a server, and datasets that are not MMEngine's, are left alone.
@@ -112,10 +115,14 @@ def check_data(split: str, dataset: dict, model: dict) -> None:
         dataset: Its config.
         model: Config of the network, which gives the number of classes.
 
+    Returns:
+        What each dataset consists of.
+
     Raises:
         UsageError: Something is missing, empty, of other classes than the network, or holds a label
             outside them.
     """
+    parts = []
     for path, node in find_dicts({f'{split}_dataloader': dict(dataset=dataset)}, 'type'):
         if '.pipeline[' in path:
             continue
@@ -131,6 +138,8 @@ def check_data(split: str, dataset: dict, model: dict) -> None:
         _check_classes(path, built, model)
         _check_labels(path, node, built, model)
         print_log(f'{split}: {len(built)} images, {_describe(node)}', logger='current')
+        parts.append(make_part(path, node, built))
+    return parts
 
 
 def _check_type(path: str, node: dict, registry: Registry) -> None:

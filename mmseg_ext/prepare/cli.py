@@ -23,7 +23,7 @@ def make_parser(description: str, epilog: str) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         '--nproc',
-        type=_at_least_one,
+        type=at_least_one,
         metavar='N',
         default=count_cores(),
         help='processes (default: one a core, %(default)s here)',
@@ -50,7 +50,8 @@ def end_check(faults: Sequence[str], checked: str) -> None:
         sys.exit(1)
 
 
-def _at_least_one(text: str) -> int:
+def at_least_one(text: str) -> int:
+    """A number of things, as an argument: ``type=at_least_one``."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f'needs at least 1, got {number}')

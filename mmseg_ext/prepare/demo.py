@@ -8,46 +8,24 @@ Not written, since semantic segmentation reads none of it: VOC's ``Annotations``
 ``SegmentationObject``, SBD's ``inst``.
 """
 
-import io
 import json
 import os
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image
-from scipy.io import savemat
-from scipy.sparse import csc_matrix
 
 from .demo_objects import NUM_OBJECT_CLASSES
 from .demo_scene import draw_scene
 from .lists import write_names
 from .palette import voc_palette
+from .sbd_mat import sbd_mat_bytes
 
 FORMAT_VERSION = 1
 MARKER = 'demo.json'
 VOID = 255
-
-
-def _mat_bytes(label: np.ndarray) -> bytes:
-    """A label as SBD stores it: ``GTcls`` with Boundaries, Segmentation and CategoriesPresent."""
-    present = np.setdiff1d(label, [0])
-    boundaries = np.empty((NUM_OBJECT_CLASSES, 1), object)
-    boundaries.fill(csc_matrix(label.shape, dtype=bool))
-    for index in present:
-        mask = (label == index).astype(np.uint8)
-        boundaries[index - 1, 0] = csc_matrix(mask != cv2.erode(mask, np.ones((3, 3), np.uint8)))
-    fields = {
-        'Boundaries': boundaries,
-        'Segmentation': label,
-        'CategoriesPresent': present[:, None],
-    }
-    stream = io.BytesIO()
-    savemat(stream, {'GTcls': fields}, do_compression=True)
-    # the first 116 bytes are free text, in which scipy writes the time of day
-    return b'MATLAB 5.0 MAT-file, SBD layout'.ljust(116) + stream.getvalue()[116:]
 
 
 def _write_tree(
@@ -77,7 +55,7 @@ def _write_tree(
         # SBD annotates VOC's own pictures too: here every second one, those of val among them
         if split == 'aug' or i % 2 == 0:
             shutil.copyfile(jpeg, sbd / 'img' / jpeg.name)
-            (sbd / 'cls' / f'{name}.mat').write_bytes(_mat_bytes(label))
+            (sbd / 'cls' / f'{name}.mat').write_bytes(sbd_mat_bytes(label))
             sbd_names.append(name)
 
     lists = voc / 'ImageSets/Segmentation'
@@ -91,7 +69,12 @@ def _write_tree(
 
 
 def _count_files(root: Path) -> int:
-    return sum(path.is_file() for path in root.rglob('*') if path.name != MARKER)
+    """Counts the files of the two releases: not those that the SBD conversion adds to them."""
+    converted = {'SegmentationClassAug', 'aug.txt', 'trainaug.txt'}
+    return sum(
+        path.is_file() and path.name != MARKER and converted.isdisjoint(path.parts)
+        for path in root.rglob('*')
+    )
 
 
 def _is_complete(out: Path, settings: dict, force: bool) -> bool:

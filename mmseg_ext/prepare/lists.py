@@ -51,9 +51,7 @@ def find_list_faults(file: Path, expected: Collection[str], val: Collection[str]
         'lists {} that should not be in it': names - expected - val,
         'lacks {}': expected - names,
     }
-    faults = [
-        f'{file} {text.format(count_names(bad))}' for text, bad in found.items() if bad
-    ]
+    faults = [f'{file} {text.format(count_names(bad))}' for text, bad in found.items() if bad]
     if not faults and lines != sorted(lines):
         return [f'{file} is not sorted']
     return faults

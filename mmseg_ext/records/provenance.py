@@ -42,7 +42,15 @@ def device_name() -> str:
     device = get_device()
     if device == 'cuda':
         return torch.cuda.get_device_name()
-    return _processor() if device == 'cpu' else device
+    return processor_name() if device == 'cpu' else device
+
+
+def processor_name() -> str:
+    """The model of the CPU, as far as the system says it."""
+    info = Path('/proc/cpuinfo')
+    lines = info.read_text().splitlines() if info.is_file() else []
+    names = (line.partition(':')[2].strip() for line in lines if line.startswith('model name'))
+    return next(names, platform.processor() or platform.machine())
 
 
 def git_state(root: Path) -> dict | None:
@@ -95,13 +103,6 @@ def brief(start: dict) -> dict:
         resumed_from=resumed_from.get('source'),
         iter=start['iter'],
     )
-
-
-def _processor() -> str:
-    info = Path('/proc/cpuinfo')
-    lines = info.read_text().splitlines() if info.is_file() else []
-    names = (line.partition(':')[2].strip() for line in lines if line.startswith('model name'))
-    return next(names, platform.processor() or platform.machine())
 
 
 def _git(root: Path, *words: str) -> bytes | None:

@@ -18,10 +18,10 @@ HELP = """what to download, and where to unpack it:
     tar -xzf benchmark.tgz -C data/VOCdevkit            makes data/VOCdevkit/benchmark_RELEASE
 
 what it writes into VOC2012:
-  SegmentationClassAug/*.png           masks of all SBD images, and VOC's own of the images in
-                                       train.txt that SBD leaves out
-  ImageSets/Segmentation/aug.txt       9,118 images that SBD adds: for training together with train.txt
-  ImageSets/Segmentation/trainaug.txt  10,582 images: train and aug in one; never together with either
+  SegmentationClassAug/*.png           masks of SBD's 11,355 images, and VOC's own masks of those in
+                                       train.txt that SBD leaves out; 50 MB of disk
+  ImageSets/Segmentation/aug.txt       9,118 images that SBD adds; train on train.txt and aug.txt,
+  ImageSets/Segmentation/trainaug.txt  or on trainaug.txt alone: its 10,582 images are those of both
 
 examples:
   python tools/dataset_converters/voc_aug.py data/VOCdevkit data/VOCdevkit/benchmark_RELEASE
