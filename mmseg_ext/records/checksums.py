@@ -44,10 +44,10 @@ def data_checksums(cfg: Config) -> dict[str, dict]:
     """What the datasets of the training and the validation loader, wrappers included, consist of.
 
     Covered are the content of the list, and the names and sizes in the image and label folders
-    (``folder_checksum``). A dataset with neither is covered by its ``data_root``. Data on a server
-    is not looked at. What cannot be summed is said and ends no run: a dataset class of the user's
-    own may give these names other meanings (a list of lists, one prefix for all), or its folder may
-    be closed to us or lead back into itself.
+    (``folder_checksum``). A dataset with neither, or with a CSV file of paths and no prefix, is
+    covered by its ``data_root``. Data on a server is not looked at. What cannot be summed is said
+    and ends no run: a dataset class of the user's own may give these names other meanings (a list
+    of lists, one prefix for all), or its folder may be closed to us or lead back into itself.
 
     Returns:
         By the dataset's dotted path in the config: ``type``, ``data_root``, ``ann_file`` (its path,
@@ -132,10 +132,12 @@ def _dataset_checksums(node: dict, folders: dict[Path, dict]) -> dict:
         sums['ann_file'] = dict(path=str(path))
         if path.is_file():
             names = sum(bool(line.strip()) for line in path.read_bytes().splitlines())
+            names -= path.suffix == '.csv'  # its header
             sums['ann_file'].update(names=names, sha256=sha256(path))
     prefixes = node.get('data_prefix') or {}
     places = {key: root / prefix for key, prefix in prefixes.items() if prefix}
-    if not places and not node.get('ann_file'):
+    # the paths in a CSV file are below the root
+    if not places and (not node.get('ann_file') or str(node['ann_file']).endswith('.csv')):
         places = dict(data_root=root)
     sums['folders'] = {}
     for key, place in places.items():
