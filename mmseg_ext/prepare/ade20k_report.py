@@ -107,7 +107,8 @@ def format_report(report: Mapping) -> str:
     lines += [f'mapFromADE.txt disagrees: {text}' for text in report['disagreements']]
     never = [each['name'] for each in report['classes'] if each['objects'] and not each['pixels']]
     if never:
-        lines.append(f'{len(never)} classes never occur: {"; ".join(never[:SHOWN])}')
+        more = f'; and {len(never) - SHOWN} more' if len(never) > SHOWN else ''
+        lines.append(f'{len(never)} classes never occur: {"; ".join(never[:SHOWN])}{more}')
     return '\n'.join(lines)
 
 
