@@ -2,6 +2,7 @@
 
 import difflib
 import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -123,23 +124,77 @@ def check_data(split: str, dataset: dict, model: dict) -> list[Part]:
             outside them.
     """
     parts = []
-    for path, node in find_dicts({f'{split}_dataloader': dict(dataset=dataset)}, 'type'):
-        if '.pipeline[' in path:
+    for path, node in find_datasets(split, dataset):
+        if is_remote(node):
             continue
-        kind = DATASETS.get(node['type']) if isinstance(node['type'], str) else node['type']
-        if not (isinstance(kind, type) and issubclass(kind, BaseDataset)):
-            continue
-        if node.get('backend_args') or '://' in str(node.get('data_root')):
-            continue
-        _check_paths(path, node)
-        built = _build(node)
-        if len(built) == 0:
-            raise UsageError(f'{path} holds no image: {_describe(node)}')
-        _check_classes(path, built, model)
+        built = build_dataset(path, node)
+        check_classes(path, built, model)
         _check_labels(path, node, built, model)
         print_log(f'{split}: {len(built)} images, {_describe(node)}', logger='current')
         parts.append(make_part(path, node, built))
     return parts
+
+
+def find_datasets(split: str, dataset: dict) -> Iterator[tuple[str, dict]]:
+    """Yields dotted path and config of each of MMEngine's datasets in a loader's, wrappers aside."""
+    for path, node in find_dicts({f'{split}_dataloader': dict(dataset=dataset)}, 'type'):
+        if '.pipeline[' in path:
+            continue
+        kind = DATASETS.get(node['type']) if isinstance(node['type'], str) else node['type']
+        if isinstance(kind, type) and issubclass(kind, BaseDataset):
+            yield path, node
+
+
+def is_remote(node: dict) -> bool:
+    """Whether the data of a dataset's config lies on a server."""
+    return bool(node.get('backend_args')) or '://' in str(node.get('data_root'))
+
+
+def build_dataset(path: str, node: dict) -> BaseDataset:
+    """Builds a dataset without its pipeline.
+
+    Args:
+        path: Its dotted path in the config, for messages.
+        node: Its config.
+
+    Raises:
+        UsageError: A folder or list is not there, or no image in them, or the class refuses its
+            settings: a palette of another length than the classes for one.
+    """
+    _check_paths(path, node)
+    try:
+        built = _build(node)
+    except (AssertionError, ValueError, OSError) as error:
+        raise UsageError(f'{path} does not build: {error}') from error
+    if len(built) == 0:
+        raise UsageError(f'{path} holds no image: {_describe(node)}')
+    return built
+
+
+def check_classes(path: str, dataset: BaseDataset, model: dict) -> None:
+    """Raises ``UsageError`` if a dataset has another number of classes than the network."""
+    limits, classes = label_range(model), dataset.metainfo.get('classes')
+    if limits and classes and len(classes) != limits[0]:
+        heads = ', '.join(find_heads(model))
+        raise UsageError(
+            f'{heads}: num_classes={limits[0]}, but {path} has {len(classes)} classes; '
+            'set num_classes in every head'
+        )
+
+
+def annotation_loader(node: dict) -> dict | None:
+    """The config of the transform that loads labels, also inside one that wraps others."""
+    return find_step(node, 'LoadAnnotations')
+
+
+def find_step(node: dict, suffix: str) -> dict | None:
+    """The first transform of a dataset's pipeline whose type ends in ``suffix``; None without."""
+    steps = find_dicts(node.get('pipeline') or [], 'type')
+    return next((step for _, step in steps if _type_name(step).endswith(suffix)), None)
+
+
+def _type_name(step: dict) -> str:
+    return step['type'] if isinstance(step['type'], str) else step['type'].__name__
 
 
 def _check_type(path: str, node: dict, registry: Registry) -> None:
@@ -165,16 +220,6 @@ def _build(node: dict) -> BaseDataset:
         return DATASETS.build(dict(node, pipeline=[]))
 
 
-def _check_classes(path: str, dataset: BaseDataset, model: dict) -> None:
-    limits, classes = label_range(model), dataset.metainfo.get('classes')
-    if limits and classes and len(classes) != limits[0]:
-        heads = ', '.join(find_heads(model))
-        raise UsageError(
-            f'{heads}: num_classes={limits[0]}, but {path} has {len(classes)} classes; '
-            'set num_classes in every head'
-        )
-
-
 def _describe(node: dict) -> str:
     return ' '.join(
         str(part)
@@ -189,7 +234,7 @@ def _check_paths(path: str, node: dict) -> None:
     if node.get('ann_file'):
         wanted['ann_file'] = root / node['ann_file']
     prefixes = dict(node.get('data_prefix') or {})
-    if not _annotation_loader(node):
+    if not annotation_loader(node):
         prefixes.pop('seg_map_path', None)
     wanted.update({f'data_prefix.{key}': root / value for key, value in prefixes.items() if value})
     for key, place in wanted.items():
@@ -200,16 +245,10 @@ def _check_paths(path: str, node: dict) -> None:
             raise UsageError(f'{path}.{key}: there is no {place}; {way_out}')
 
 
-def _annotation_loader(node: dict) -> dict | None:
-    """The config of the transform that loads labels, also inside one that wraps others."""
-    steps = find_dicts(node.get('pipeline') or [], 'type')
-    return next((step for _, step in steps if str(step['type']).endswith('LoadAnnotations')), None)
-
-
 def _check_labels(path: str, node: dict, dataset: BaseDataset, model: dict) -> None:
     chosen = np.unique(np.linspace(0, len(dataset) - 1, MAX_LABELS).round().astype(int))
     infos = [dataset.get_data_info(int(index)) for index in chosen]
-    loader = _annotation_loader(node)
+    loader = annotation_loader(node)
     for info in infos:
         for key in ('img_path', 'seg_map_path') if loader else ('img_path',):
             if info.get(key) and not Path(info[key]).is_file():

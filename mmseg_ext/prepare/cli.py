@@ -21,6 +21,15 @@ def make_parser(description: str, epilog: str) -> argparse.ArgumentParser:
         epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_nproc(parser)
+    parser.add_argument(
+        '--check', action='store_true', help='convert nothing, verify what was converted'
+    )
+    return parser
+
+
+def add_nproc(parser: argparse.ArgumentParser) -> None:
+    """Adds the option that says how many processes work."""
     parser.add_argument(
         '--nproc',
         type=at_least_one,
@@ -28,10 +37,6 @@ def make_parser(description: str, epilog: str) -> argparse.ArgumentParser:
         default=count_cores(),
         help='processes (default: one a core, %(default)s here)',
     )
-    parser.add_argument(
-        '--check', action='store_true', help='convert nothing, verify what was converted'
-    )
-    return parser
 
 
 def end_check(faults: Sequence[str], checked: str) -> None:
@@ -51,7 +56,7 @@ def end_check(faults: Sequence[str], checked: str) -> None:
 
 
 def at_least_one(text: str) -> int:
-    """A number of things, as an argument: ``type=at_least_one``."""
+    """Reads a number of things that there must be; for ``type=``."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f'needs at least 1, got {number}')

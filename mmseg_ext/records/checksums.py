@@ -22,6 +22,18 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def list_files(folder: Path, below: str = '') -> Iterator[tuple[str, int]]:
+    """Yields path within the folder and size of each file below it; hidden ones are left out."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith('.'):
+                continue
+            if entry.is_dir():
+                yield from list_files(folder / entry.name, f'{below}{entry.name}/')
+            elif entry.is_file():
+                yield f'{below}{entry.name}', entry.stat().st_size
+
+
 def folder_checksum(folder: Path) -> dict:
     """One sum over the names and sizes of the files below a folder; their content is not read.
 
@@ -31,7 +43,7 @@ def folder_checksum(folder: Path) -> dict:
     Returns:
         ``files`` and ``bytes``, and ``sha256`` of the lines ``NAME<tab>SIZE``, in order of names.
     """
-    files = sorted(_list_files(folder))
+    files = sorted(list_files(folder))
     lines = ''.join(f'{name}\t{size}\n' for name, size in files)
     return dict(
         files=len(files),
@@ -108,17 +120,6 @@ def loaded_files(sources: dict[str, str]) -> dict[str, dict]:
             )
         loaded[name] = known[source]
     return loaded
-
-
-def _list_files(folder: Path, below: str = '') -> Iterator[tuple[str, int]]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith('.'):
-                continue
-            if entry.is_dir():
-                yield from _list_files(folder / entry.name, f'{below}{entry.name}/')
-            elif entry.is_file():
-                yield f'{below}{entry.name}', entry.stat().st_size
 
 
 def _dataset_checksums(node: dict, folders: dict[Path, dict]) -> dict:
