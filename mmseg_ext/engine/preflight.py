@@ -136,7 +136,7 @@ def check_data(split: str, dataset: dict, model: dict) -> list[Part]:
 
 
 def find_datasets(split: str, dataset: dict) -> Iterator[tuple[str, dict]]:
-    """Yields dotted path and config of each of MMEngine's datasets in a loader's, wrappers aside."""
+    """Yields dotted path and config of MMEngine's datasets in a loader's, wrappers aside."""
     for path, node in find_dicts({f'{split}_dataloader': dict(dataset=dataset)}, 'type'):
         if '.pipeline[' in path:
             continue

@@ -68,9 +68,8 @@ def _between(
          f'have the name and look of some in {one}'),
     ):  # fmt: skip
         if items:
-            items = sorted(set(items))
             said = count(len(items), f'image of {other} {one_is}', f'images of {other} {many_are}')
-            findings.append(Finding(severity, kind, other, f'{said}; {why}', items))
+            findings.append(Finding(severity, kind, other, f'{said}; {why}', sorted(items)))
     if namesakes:
         message = f'{count(namesakes, "name")} of {other} also in {one}, for other pictures'
         findings.append(Finding(NOTE, 'namesakes', other, message))

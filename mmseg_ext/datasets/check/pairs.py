@@ -1,5 +1,6 @@
 """Lists against folders: what is missing, what nobody lists, what is listed twice."""
 
+import glob
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -39,17 +40,13 @@ def _hint(part: Part, kind: str, path: Path) -> str:
         return '; a line of the list is blank'
     stem = path.name.removesuffix(suffix)
     if path.parent.is_dir():
-        for other in sorted(path.parent.glob(f'{_escape(stem)}.*')) + [path.with_name(stem)]:
+        for other in [path.with_name(stem), *sorted(path.parent.glob(f'{glob.escape(stem)}.*'))]:
             if other.is_file() and other.name == stem:
                 return f'; there is {other.name}: the list must hold names without {suffix}'
             if other.is_file():
                 key = 'img_suffix' if kind == 'image' else 'seg_map_suffix'
                 return f'; there is {other.name}: set {key}={other.name[len(stem) :]!r}'
     return ''
-
-
-def _escape(name: str) -> str:
-    return ''.join(f'[{letter}]' if letter in '*?[' else letter for letter in name)
 
 
 def _duplicates(part: Part) -> list[Finding]:

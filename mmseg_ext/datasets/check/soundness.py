@@ -59,7 +59,7 @@ def check_soundness(part: Part, scan: Scan) -> list[Finding]:
     _add(findings, FAULT, 'size-mismatch', part, unequal, 'image',
          f'of another size than the mask{why}')  # fmt: skip
     _add(findings, WARNING, 'exif-orientation', part, flipped, 'image',
-         'that EXIF turns as they load, which masks do not follow: check that they fit')  # fmt: skip
+         'that EXIF turns as they load, and the masks not: check that they fit')  # fmt: skip
     return findings
 
 
