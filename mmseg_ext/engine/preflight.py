@@ -165,7 +165,8 @@ def build_dataset(path: str, node: dict) -> BaseDataset:
     try:
         built = _build(node)
     except (AssertionError, ValueError, OSError) as error:
-        raise UsageError(f'{path} does not build: {error}') from error
+        said = str(error) or 'its class refuses the settings; check ann_file and data_prefix'
+        raise UsageError(f'{path} ({node["type"]}) does not build: {said}') from error
     if len(built) == 0:
         raise UsageError(f'{path} holds no image: {_describe(node)}')
     return built

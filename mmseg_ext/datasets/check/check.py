@@ -58,7 +58,8 @@ class Report:
                 splits[split]['sizes'] = dataclasses.asdict(summary.sizes)
             histogram = summary.histogram
             if histogram:
-                columns = (histogram.classes, histogram.pixels, histogram.shares, histogram.images)
+                counts = (histogram.pixels, histogram.shares, histogram.images)
+                columns = (histogram.classes, *(each.tolist() for each in counts))
                 splits[split].update(
                     ignored_pixels=histogram.ignored,
                     outside_pixels=histogram.outside,
