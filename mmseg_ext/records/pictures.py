@@ -1,19 +1,17 @@
 """Pictures of images, truth and predictions, in the data set's palette."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import mmcv
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from mmseg.structures import SegDataSample
 
-from .files import replacing
+from .grid import Cell, draw_grid
 
 IGNORED_COLOUR = (224, 224, 192)  # VOC's colour for void
+OUTSIDE_COLOUR = (255, 0, 255)
 MAX_LEGEND = 40  # entries that stay readable below a sheet
 
 
@@ -49,19 +47,53 @@ def read_picture(sample: SegDataSample) -> Picture:
     )
 
 
-def colour_mask(label: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:
+def colour_mask(
+    label: np.ndarray, palette: Sequence[Sequence[int]], ignore_index: int | None = None
+) -> np.ndarray:
     """Paints classes in their colours and everything outside the palette as ignored.
 
     Args:
         label: (H, W), integer.
         palette: One RGB triple a class.
+        ignore_index: If given, what is outside the palette and not this stands out.
 
     Returns:
         (H, W, 3), uint8.
     """
-    colours = np.array([*palette, IGNORED_COLOUR], dtype=np.uint8)
+    colours = np.array([*palette, IGNORED_COLOUR, OUTSIDE_COLOUR], dtype=np.uint8)
     outside = (label < 0) | (label >= len(palette))
-    return colours[np.where(outside, len(palette), label)]
+    index = np.where(outside, len(palette), label)
+    if ignore_index is not None:
+        index[outside & (label != ignore_index)] = len(palette) + 1
+    return colours[index]
+
+
+def overlay_mask(
+    image: np.ndarray,
+    label: np.ndarray,
+    palette: Sequence[Sequence[int]],
+    ignore_index: int = 255,
+    alpha: float = 0.5,
+) -> np.ndarray:
+    """Lays the colours of the classes over an image; hatches what is ignored, padding too.
+
+    Args:
+        image: (H, W, 3), uint8, RGB.
+        label: (H, W), integer.
+        palette: One RGB triple a class.
+        ignore_index: Label that does not count.
+        alpha: Weight of the colours.
+
+    Returns:
+        (H, W, 3), uint8.
+    """
+    colours = colour_mask(label, palette, ignore_index)
+    mixed = ((1 - alpha) * image + alpha * colours).round().astype(np.uint8)
+    rows, columns = np.indices(label.shape)
+    period = max(4, max(label.shape) // 40)
+    stripes = (rows + columns) % period < max(1, period // 4)
+    ignored = (label == ignore_index)[..., None]
+    return np.where(ignored, np.where(stripes[..., None], colours, image), mixed)
 
 
 def draw_sheet(
@@ -80,68 +112,38 @@ def draw_sheet(
         palette: One RGB triple a class.
         title: Text above the sheet.
     """
-    heights = [picture.image.shape[0] / picture.image.shape[1] for picture in pictures]
-    present = _present(pictures, len(classes))
-    columns = 5
-    legend_height = 0.18 * math.ceil((len(present) + 1) / columns) + 0.25
-    width = 3.2
-    figure = Figure(figsize=(3 * width, width * sum(heights) + legend_height + 0.6))
-    top = 1 - 0.6 / figure.get_figheight()
-    bottom = legend_height / figure.get_figheight()
-    axes = figure.subplots(
-        len(pictures),
-        3,
-        squeeze=False,
-        gridspec_kw=dict(
-            height_ratios=heights,
-            left=0.01,
-            right=0.99,
-            top=top,
-            bottom=bottom,
-            wspace=0.02,
-            hspace=0.04,
-        ),
-    )
-    for row, picture in zip(axes, pictures, strict=True):
-        views = [picture.image, None, colour_mask(picture.prediction, palette)]
-        if picture.truth is not None:
-            views[1] = colour_mask(picture.truth, palette)
-        for cell, view in zip(row, views, strict=True):
-            cell.set_axis_off()
-            if view is not None:
-                cell.imshow(view, interpolation='nearest', aspect='auto')
-        row[0].text(
-            0.02, 0.03, picture.name, transform=row[0].transAxes, fontsize=7,
-            color='white', backgroundcolor=(0, 0, 0, 0.5),
-        )  # fmt: skip
-    for cell, name in zip(axes[0], ('image', 'truth', 'prediction'), strict=True):
-        cell.set_title(name, fontsize=10)
-    figure.suptitle(title, fontsize=11, y=1 - 0.08 / figure.get_figheight(), va='top')
-    handles = [
-        Patch(facecolor=np.array(palette[index]) / 255, edgecolor='grey', label=classes[index])
-        for index in present
-    ]
-    handles.append(
-        Patch(facecolor=np.array(IGNORED_COLOUR) / 255, edgecolor='grey', label='ignored')
-    )
-    figure.legend(
-        handles=handles,
-        loc='upper center',
-        bbox_to_anchor=(0.5, bottom),
-        ncols=columns,
-        fontsize=8,
-        frameon=False,
-    )
-    with replacing(path) as part:
-        figure.savefig(part, dpi=100, format='png')
-
-
-def _present(pictures: Sequence[Picture], num_classes: int) -> list[int]:
-    counts = np.zeros(num_classes, dtype=np.int64)
+    rows, labels = [], []
     for picture in pictures:
-        for label in (picture.truth, picture.prediction):
-            if label is not None:
-                inside = label[(label >= 0) & (label < num_classes)]
-                counts += np.bincount(inside, minlength=num_classes)
-    most = np.argsort(-counts, kind='stable')
-    return sorted(int(index) for index in most[:MAX_LEGEND] if counts[index])
+        truth = None if picture.truth is None else colour_mask(picture.truth, palette)
+        prediction = colour_mask(picture.prediction, palette)
+        rows.append([Cell(picture.image, picture.name), Cell(truth), Cell(prediction)])
+        labels += [label for label in (picture.truth, picture.prediction) if label is not None]
+    legend = class_legend(labels, classes, palette)
+    draw_grid(path, rows, ('image', 'truth', 'prediction'), legend, title)
+
+
+def class_legend(
+    labels: Iterable[np.ndarray],
+    classes: Sequence[str],
+    palette: Sequence[Sequence[int]],
+    ignore_index: int | None = None,
+) -> dict[str, Sequence[int]]:
+    """Names and colours of what occurs in the labels: at most ``MAX_LEGEND`` classes, and ignored.
+
+    Args:
+        labels: Each (H, W), integer.
+        classes: Names, in the order of the palette.
+        palette: One RGB triple a class.
+        ignore_index: As for ``colour_mask``.
+    """
+    counts, strange = np.zeros(len(classes), dtype=np.int64), False
+    for label in labels:
+        inside = (label >= 0) & (label < len(classes))
+        counts += np.bincount(label[inside], minlength=len(classes))
+        strange = strange or bool((~inside & (label != ignore_index)).any())
+    most = np.argsort(-counts, kind='stable')[:MAX_LEGEND]
+    legend = {classes[index]: palette[index] for index in sorted(most) if counts[index]}
+    legend['ignored'] = IGNORED_COLOUR
+    if strange and ignore_index is not None:
+        legend['outside the classes'] = OUTSIDE_COLOUR
+    return legend

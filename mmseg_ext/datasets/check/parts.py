@@ -90,7 +90,7 @@ def find_parts(cfg: Config) -> tuple[list[Part], list[Finding]]:
                     Finding(NOTE, 'no-loader', split, f'the config has no {split}_dataloader')
                 )
             continue
-        found, left_out = _find_split(split, loader['dataset'], model)
+        found, left_out = find_split(split, loader['dataset'], model)
         if split == 'test' and _samples(found) == _samples(p for p in parts if p.split == 'val'):
             continue
         findings += left_out
@@ -103,7 +103,20 @@ def find_parts(cfg: Config) -> tuple[list[Part], list[Finding]]:
     return parts, findings
 
 
-def _find_split(split: str, dataset: dict, model: dict) -> tuple[list[Part], list[Finding]]:
+def find_split(split: str, dataset: dict, model: dict) -> tuple[list[Part], list[Finding]]:
+    """Builds the datasets of one loader, without their pipelines.
+
+    Args:
+        split: Its name.
+        dataset: Config of the loader's dataset.
+        model: Config of the network.
+
+    Returns:
+        The datasets, and which could not be built or contradict themselves.
+
+    Raises:
+        UsageError: One lacks its folders or lists.
+    """
     parts, findings = [], []
     nodes = list(preflight.find_datasets(split, dataset))
     if not nodes:
