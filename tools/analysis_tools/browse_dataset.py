@@ -8,12 +8,13 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from mmseg_ext.datasets.browse import Browser, Sample, masks_with_class
-from mmseg_ext.datasets.check.parts import SPLITS, find_split
+from mmseg_ext.datasets.check.parts import SPLITS, Part, find_split
 from mmseg_ext.engine import preflight
 from mmseg_ext.engine.cli import KeyValues
 from mmseg_ext.engine.config import complete_config, load_config
 from mmseg_ext.engine.errors import UsageError, run_command
 from mmseg_ext.prepare.cli import add_nproc, at_least_one
+from mmseg_ext.prepare.palette import voc_palette
 from mmseg_ext.records.sample_sheets import draw_samples, draw_stages
 
 EXAMPLES = """examples:
@@ -56,9 +57,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--out', type=Path, metavar='FILE.png', help='default: browse_SPLIT.png in the work_dir'
     )
-    parser.add_argument(
-        '--output-dir', type=Path, metavar='DIR', help='a sheet of its own a sample'
-    )
+    parser.add_argument('--output-dir', type=Path, metavar='DIR', help='a sheet a sample')
     parser.add_argument(
         '--cfg-options', nargs='+', action=KeyValues, metavar='KEY=VALUE', help='change settings'
     )
@@ -92,18 +91,18 @@ def main() -> None:
     browser = Browser(loader['dataset'], seed, is_bgr)
     masks = masks_with_class(parts, args.class_name, args.nproc) if args.class_name else None
     samples = [browser.load(index) for index in browser.spread(args.num, masks)]
-    _draw(
-        args, cfg, samples, browser.dataset.metainfo, getattr(parts[0].dataset, 'ignore_index', 255)
-    )
+    _draw(args, cfg, samples, parts[0])
 
 
-def _draw(
-    args: argparse.Namespace, cfg: Config, samples: list[Sample], meta: dict, ignore_index: int
-) -> None:
+def _draw(args: argparse.Namespace, cfg: Config, samples: list[Sample], part: Part) -> None:
     title = f'{Path(args.config).stem}, {args.split}'
     if args.class_name:
         title += f', images with {args.class_name}'
-    settings = dict(classes=meta['classes'], palette=meta['palette'], ignore_index=ignore_index)
+    settings = dict(
+        classes=part.classes,
+        palette=part.dataset.metainfo.get('palette') or voc_palette()[: len(part.classes)],
+        ignore_index=getattr(part.dataset, 'ignore_index', 255),
+    )
 
     def draw(path: Path, chosen: list[Sample]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
