@@ -35,7 +35,9 @@ def tool(monkeypatch, capsys):
 
 def test_check_dataset_says_faults_by_its_status(tool, tiny_config, voc_root, tmp_path):
     out, plot = tmp_path / 'report.json', tmp_path / 'shares.png'
-    status, printed, _ = tool('check_dataset', tiny_config, '--out', out, '--plot', plot)
+    status, printed, _ = tool(
+        'check_dataset', tiny_config, '--nproc', 1, '--out', out, '--plot', plot
+    )
     assert status == 0 and printed.endswith('60 images read: all right\n')
     assert json.loads(out.read_text())['splits']['train']['images'] == 40
     assert Image.open(plot).format == 'PNG'
@@ -44,8 +46,8 @@ def test_check_dataset_says_faults_by_its_status(tool, tiny_config, voc_root, tm
     shutil.copytree(voc_root, root)
     lists = root / 'ImageSets/Segmentation'
     lists.joinpath('val.txt').write_text(lists.joinpath('val.txt').read_text().split()[0])
-    options = ['--cfg-options', f'data_root={root}', '--nproc', 1]
-    options[1:2] = [f'{s}_dataloader.dataset.data_root={root}' for s in ('train', 'val', 'test')]
+    roots = [f'{s}_dataloader.dataset.data_root={root}' for s in ('train', 'val', 'test')]
+    options = ['--nproc', 1, '--cfg-options', *roots]
     status, printed, _ = tool('check_dataset', tiny_config, *options)
     assert status == 0 and 'warning: val' in printed
     assert tool('check_dataset', tiny_config, '--strict', *options)[0] == 1

@@ -67,6 +67,8 @@ def main() -> None:
     histograms = {split: s.histogram for split, s in report.summaries.items() if s.histogram}
     if args.plot and histograms:
         plot_shares(args.plot, histograms, title=Path(args.config).stem)
+    elif args.plot:
+        print(f'{args.plot} not drawn: no data set has labels')
     if report.number(FAULT) or (args.strict and report.number(WARNING)):
         sys.exit(1)
 

@@ -337,6 +337,13 @@ def test_the_same_picture_in_another_file_format_or_compressed_again(tree):
     assert len(train) > 30
 
 
+def test_empty_tiles_are_no_copies(tree):
+    for name in (*tree.names('train')[:2], tree.names('val')[0]):
+        Image.new('RGB', (64, 64)).save(tree.image(name))
+        Image.new('L', (64, 64)).save(tree.mask(name))
+    assert kinds(tree.check()) == set()
+
+
 def test_trainaug_beside_aug_is_said(tree):
     lists = {'a': tree.names('train'), 'b': tree.names('train')[30:]}
     for name, names in lists.items():
