@@ -1,4 +1,4 @@
-"""Images that a config uses twice: in two parts of its training set, or in training and validation."""
+"""Images that a config uses twice: within its training set, or for training and validation."""
 
 import logging
 import os
@@ -50,7 +50,7 @@ def check_overlap(train: Sequence[Part], val: Sequence[Part]) -> None:
 
     The same list twice is what somebody wants who shows it twice as often, or who tries whether a
     network can learn it by heart: a warning. So is an image in two lists of the training set, but
-    for a list that holds the other one by its name.
+    for a list that holds the other one by its name; and training on trainval, which says it.
 
     Raises:
         UsageError: trainaug beside train or aug, or an image of a training list that is in another
@@ -69,7 +69,7 @@ def _check_pair(one: Part, two: Part) -> None:
         return
     what = _say(shared, one, two)
     for whole, part in ((one, two), (two, one)):
-        if Path(part.source).stem in UNIONS.get(Path(whole.source).stem, ()):
+        if _holds(whole, part):
             raise UsageError(
                 f'{what}; {Path(whole.source).name} has them already, so that each counts twice: '
                 f'leave out {part.path}'
@@ -82,13 +82,18 @@ def _check_leak(train: Part, val: Part) -> None:
     if not shared:
         return
     what = _say(shared, train, val)
-    if train.source == val.source:
+    if train.source == val.source or _holds(train, val):
         _warn(f'{what}: the scores will say how well they are learned by heart')
         return
     raise UsageError(
         f'{what}: the scores would say nothing of unseen images; take them out of the training '
         'list, or train without validation: val_dataloader, val_cfg and val_evaluator=None'
     )
+
+
+def _holds(whole: Part, part: Part) -> bool:
+    """Whether a list's name says that it consists of the other one and more."""
+    return Path(part.source).stem in UNIONS.get(Path(whole.source).stem, ())
 
 
 def _say(shared: frozenset[str], one: Part, two: Part) -> str:

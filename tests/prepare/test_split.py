@@ -126,8 +126,6 @@ def test_chance_splits_whole_sets_that_hardly_move_when_an_image_is_added(n, val
     parts = names(split_pairs(pairs, rule))
     listed = [name for found in parts.values() for name in found]
     assert sorted(listed) == [pair.name for pair in pairs]
-        pair.name for pair in pairs
-    ]
     assert len(parts['val']) == max(1, round(val * n)) and len(parts.get('test', [])) == test
     assert parts == names(split_pairs(pairs[::-1], rule))
     more = names(split_pairs([*pairs, *fake('new')], rule))
