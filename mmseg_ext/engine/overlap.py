@@ -1,7 +1,8 @@
-"""Images that a config uses twice: within its training set, or for training and validation."""
+"""Images that a config uses twice: for training, or for training and for validation."""
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +24,13 @@ class Part:
         path: Its place in the config.
         source: Its list, or without one the folder of its images.
         images: Absolute paths of its images.
+        repeated: Those that it names more than once, sorted.
     """
 
     path: str
     source: str
     images: frozenset[str]
+    repeated: tuple[str, ...] = ()
 
 
 def make_part(path: str, node: dict, dataset: BaseDataset) -> Part:
@@ -39,24 +42,32 @@ def make_part(path: str, node: dict, dataset: BaseDataset) -> Part:
         dataset: Built of it.
     """
     infos = (dataset.get_data_info(index) for index in range(len(dataset)))
-    images = frozenset(os.path.abspath(info['img_path']) for info in infos if info.get('img_path'))
+    images = Counter(os.path.abspath(info['img_path']) for info in infos if info.get('img_path'))
+    repeated = sorted(image for image, count in images.items() if count > 1)
     prefix = (node.get('data_prefix') or {}).get('img_path')
     place = node.get('ann_file') or prefix or ''
-    return Part(path, os.path.abspath(Path(node.get('data_root') or '', place)), images)
+    source = os.path.abspath(Path(node.get('data_root') or '', place))
+    return Part(path, source, frozenset(images), tuple(repeated))
 
 
 def check_overlap(train: Sequence[Part], val: Sequence[Part]) -> None:
     """Looks for images that are in two parts of the training set, or in training and validation.
 
     The same list twice is what somebody wants who shows it twice as often, or who tries whether a
-    network can learn it by heart: a warning. So is an image in two lists of the training set, but
-    for a list that holds the other one by its name; and training on trainval, which says it.
+    network can learn it by heart: a warning. So is an image in two lists of the training set, or
+    twice in one, and training on trainval, whose name says it; trainaug beside train or aug is
+    nobody's intention.
 
     Raises:
         UsageError: trainaug beside train or aug, or an image of a training list that is in another
             list for validation.
     """
     for index, part in enumerate(train):
+        if part.repeated:
+            _warn(
+                f'{part.path} ({part.source}) names {len(part.repeated):,} images more than once, '
+                f'{part.repeated[0]} for one'
+            )
         for other in train[index + 1 :]:
             _check_pair(part, other)
         for other in val:
@@ -70,9 +81,10 @@ def _check_pair(one: Part, two: Part) -> None:
     what = _say(shared, one, two)
     for whole, part in ((one, two), (two, one)):
         if _holds(whole, part):
+            parts = UNIONS[Path(whole.source).stem]
             raise UsageError(
-                f'{what}; {Path(whole.source).name} has them already, so that each counts twice: '
-                f'leave out {part.path}'
+                f'{what}, so that each would count twice; train on {Path(whole.source).name} '
+                f'alone, or on {" and ".join(parts)}'
             )
     _warn(f'{what}: each counts twice')
 

@@ -4,7 +4,6 @@ import os
 
 import pytest
 
-from mmseg_ext.records import files
 from mmseg_ext.records.files import read_json, replacing, write_json
 from mmseg_ext.records.history import read_metrics, read_validations
 from mmseg_ext.records.provenance_reading import read_starts
@@ -40,7 +39,7 @@ def test_json_is_on_the_disk_before_it_takes_its_place(tmp_path, monkeypatch):
 @pytest.mark.parametrize('content', [b'', b'{"starts": [{"ti', b'\0' * 64, b'\xff\xfe', b'[1]'])
 def test_torn_json_counts_as_none_with_a_warning(tmp_path, monkeypatch, content):
     said = []
-    monkeypatch.setattr(files, 'print_log', lambda message, *_: said.append(message))
+    monkeypatch.setattr('mmengine.logging.print_log', lambda message, *_: said.append(message))
     file = tmp_path / 'metrics.json'
     file.write_bytes(content)
     assert read_starts(file) == [] and read_metrics(tmp_path) == {}
@@ -49,7 +48,7 @@ def test_torn_json_counts_as_none_with_a_warning(tmp_path, monkeypatch, content)
 
 
 def test_json_that_is_whole_or_not_there_is_read_without_a_word(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, 'print_log', pytest.fail)
+    monkeypatch.setattr('mmengine.logging.print_log', pytest.fail)
     write_json(tmp_path / 'a.json', {'starts': [1]})
     assert read_json(tmp_path / 'a.json') == {'starts': [1]}
     assert read_starts(tmp_path / 'none.json') == []

@@ -23,17 +23,12 @@ def parse_args() -> argparse.Namespace:
     )
     benchmarks = parser.add_subparsers(dest='benchmark', required=True)
     voc = benchmarks.add_parser('voc-aug', help='the conversion of SBD: voc_aug.py')
-    voc.add_argument(
-        '--mats', type=at_least_one, default=11355, metavar='N', help='default: as SBD has'
-    )
-    voc.add_argument(
-        '--nproc', type=at_least_one, default=count_cores(), metavar='N', help='processes'
-    )
+    number = dict(type=at_least_one, metavar='N')
+    voc.add_argument('--mats', **number, default=11355, help='files (default: as many as SBD)')
+    voc.add_argument('--nproc', **number, default=count_cores(), help='processes of each command')
     voc.set_defaults(run=run_voc_aug)
     for each in benchmarks.choices.values():
-        each.add_argument(
-            '--repeats', type=at_least_one, default=1, metavar='N', help='the fastest counts'
-        )
+        each.add_argument('--repeats', **number, default=1, help='rounds; the fastest counts')
         each.add_argument('--out', type=Path, metavar='JSON', help='write the result there')
     return parser.parse_args()
 
