@@ -149,8 +149,9 @@ def convert_sbd(data_root: Path, num_processes: int) -> str:
         if not place.is_dir():
             return f'{sbd} is not converted: there is no {place}; {COMMAND} {name} fetches it'
     out = devkit / 'VOC2012' / 'SegmentationClassAug'
-    counts = voc_aug.convert(devkit, sbd, out, num_processes)
-    return f'{out}: {counts["aug"]:,} images in aug.txt, {counts["trainaug"]:,} in trainaug.txt'
+    done = voc_aug.convert(devkit, sbd, out, num_processes)
+    counts = (f'{split}.txt {len(names):,}' for split, names in done.sources.lists.items())
+    return '\n'.join([*done.notes, f'{out}: {", ".join(counts)} images'])
 
 
 def _by_hand(name: str, release: Release, place: Path, reasons: str) -> str:

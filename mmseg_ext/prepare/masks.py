@@ -40,7 +40,10 @@ def read_mask(path: Path) -> np.ndarray:
     except Exception as error:  # Pillow raises nearly anything on a file that was cut off
         raise UsageError(f'{path} does not read: {error}') from error
     if mode not in ('L', 'P'):
-        raise UsageError(f'{path} holds {mode} pixels, no labels of one byte')
+        raise UsageError(
+            f'{path} holds {mode} pixels, no labels of one byte; '
+            'tools/dataset_converters/recode.py makes labels of colours and other values'
+        )
     return labels
 
 

@@ -11,8 +11,8 @@ from PIL import Image
 from mmseg_ext.engine.errors import UsageError
 from mmseg_ext.records.files import replacing
 
-from .jobs import clear_remains, is_written, run_jobs
-from .labels import open_picture, read_label
+from .jobs import clear_remains, run_jobs
+from .masks import is_whole_png, read_mask
 from .pairs import EXTENSIONS
 
 MAP_FILE = 'label_map.txt'
@@ -69,14 +69,14 @@ def recode(masks: Path, out: Path, label_of: Mapping, num_processes: int) -> int
     made_with = out / MAP_FILE
     if made_with.is_file() and made_with.read_text() != _format(label_of):
         raise UsageError(f'{out} was made with another map, {made_with}; name another folder')
-    if not made_with.is_file() and any(is_written(target) for _, target, _ in jobs):
+    if not made_with.is_file() and any(is_whole_png(target) for _, target, _ in jobs):
         raise UsageError(f'{out} holds label files of unknown origin; name another folder')
     for folder in {target.parent for _, target, _ in jobs} | {out}:
         folder.mkdir(parents=True, exist_ok=True)
         clear_remains(folder)
     with replacing(made_with) as part:
         part.write_text(_format(label_of))
-    missing = [job for job in jobs if not is_written(job[1])]
+    missing = [job for job in jobs if not is_whole_png(job[1])]
     run_jobs(_write, missing, num_processes, 'recoding')
     return len(missing)
 
@@ -171,7 +171,12 @@ def _jobs(masks: Path, out: Path, label_of: Mapping) -> list[tuple[Path, Path, M
 
 def _read(path: Path, label_of: Mapping) -> np.ndarray:
     try:
-        return map_labels(open_picture(path), label_of)
+        picture = Image.open(path)
+        picture.load()
+    except Exception as error:  # Pillow raises nearly anything on a file that was cut off
+        raise UsageError(f'{path} does not read: {error}') from error
+    try:
+        return map_labels(picture, label_of)
     except ValueError as error:
         lossy = path.suffix.lower() in ('.jpg', '.jpeg')
         hint = '; JPEG changes values: get the masks in a lossless format' if lossy else ''
@@ -190,7 +195,7 @@ def _compare(job: tuple[Path, Path, Mapping]) -> str | None:
     if not target.is_file():
         return f'{target} is missing'
     try:
-        same = np.array_equal(read_label(target), _read(source, label_of))
+        same = np.array_equal(read_mask(target), _read(source, label_of))
     except UsageError as error:
         return str(error)
     return None if same else f'{target} differs from {source}'

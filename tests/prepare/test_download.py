@@ -359,7 +359,7 @@ def test_sbd_is_converted_when_both_are_there(demo_root, tmp_path):
     shutil.copytree(demo_root / 'VOCdevkit/VOC2012', tmp_path / 'VOCdevkit/VOC2012')
     assert convert_sbd(tmp_path, 1).endswith('download.py sbd fetches it')
     shutil.copytree(demo_root / 'benchmark_RELEASE', tmp_path / RELEASES['sbd'].target)
-    assert convert_sbd(tmp_path, 1).endswith('8 images in aug.txt, 48 in trainaug.txt')
+    assert convert_sbd(tmp_path, 1).endswith('aug.txt 8, trainaug.txt 48 images')
     assert len(list((tmp_path / 'VOCdevkit/VOC2012/SegmentationClassAug').iterdir())) > 8
 
 
@@ -382,9 +382,9 @@ def fetch_set(folder, release):
 
 @pytest.mark.parametrize('kills', [3, pytest.param(20, marks=pytest.mark.slow)])
 def test_a_rerun_after_kills_ends_right(server, tmp_path, kills):
-    files = {f'Set/img/{i}.jpg': bytes([i]) * 80_000 for i in range(40)} | {'Set/list.txt': b'1\n'}
+    files = {f'Set/img/{i}.jpg': bytes([i]) * 60_000 for i in range(40)} | {'Set/list.txt': b'1\n'}
     release = make_release(server, 'tar', files)
-    server.how = dict(block_pause=0.01)
+    server.how = dict(block_pause=0.005)
     survive_kills(fetch_set, lambda folder: (folder, release), tmp_path, kills=kills)
     wanted = {f'sets/{name}': content for name, content in files.items()}
     assert read_tree(tmp_path / 'whole') == wanted

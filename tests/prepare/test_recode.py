@@ -153,7 +153,7 @@ def make_sources(folder):
 
 def recode_and_split(folder, masks):
     out = folder / 'labels'
-    recode(masks, out, BINARY, 2)
+    recode(masks, out, BINARY, 1)
     pairs = find_pairs(str(masks), str(out), '_mask.tif', '_mask.png').pairs
     parts = split_pairs(pairs, Rule(val=0.2))
     SplitFiles(folder / 'splits', (str(masks), str(out)), folder).write(parts)

@@ -293,7 +293,7 @@ def test_a_class_is_counted_where_it_is(tmp_path):
     counts = count_labels(sorted(tmp_path.glob('*.png')), 1, '')
     assert counts[[0, 7]].tolist() == [6, 6] and counts.sum() == 12
     Image.new('RGB', (2, 2)).save(tmp_path / 'c.png')
-    with pytest.raises(UsageError, match=r'c\.png is of mode RGB, .*recode\.py'):
+    with pytest.raises(UsageError, match=r'c\.png holds RGB pixels, .*recode\.py'):
         count_labels([tmp_path / 'c.png'], 1, '')
 
 
