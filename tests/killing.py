@@ -8,7 +8,9 @@ import time
 
 # a server that has imported these once starts each conversion in a moment
 processes = multiprocessing.get_context('forkserver')
-processes.set_forkserver_preload(['mmseg_ext.prepare.jobs', 'mmseg.datasets', 'scipy.io', 'torch'])
+processes.set_forkserver_preload(
+    ['mmseg_ext.prepare.jobs', 'mmseg_ext.prepare.weights.cli', 'mmseg.datasets', 'scipy.io']
+)
 
 
 def survive_kills(function, make_tree, tmp_path, kills, seed=0):

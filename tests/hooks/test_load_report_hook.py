@@ -209,7 +209,12 @@ def test_a_raw_hugging_face_file_stops_with_the_reason(cfg, tmp_path, key):
         cfg.model.pretrained = file
     with pytest.raises(UsageError) as error:
         Runner.from_cfg(cfg).train()
-    for part in ('backbone.init_cfg=', 'backbone 0/', 'Hugging Face file', 'convert it first'):
+    for part in (
+        'backbone.init_cfg=',
+        'backbone 0/',
+        'Hugging Face file',
+        'hf_mit2mmseg.py SRC DST',
+    ):
         assert part in str(error.value)
 
 

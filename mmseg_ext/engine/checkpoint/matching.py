@@ -14,12 +14,17 @@ SHOWN = 3  # names shown of a list
 
 # Names that give away who wrote a file, and what to do with it.
 FOREIGN = {
+    # in files, and in the memory of transformers 5
+    r'(^|\.)(encoder\.block|stages)\.\d+\.(blocks\.)?\d+\.attention\.(self\.query|q_proj)\.': (
+        'it is a Hugging Face file of MiT or SegFormer, whose names and layout differ: convert '
+        'it first, with python tools/model_converters/hf_mit2mmseg.py SRC DST'
+    ),
     r'\.attention\.(self|attention)\.query\.|\.convolution\.weight$': (
         'it is a Hugging Face file, whose names and layout differ: convert it first'
     ),
     r'^(backbone\.)?(block\d\.\d+\.attn\.q|patch_embed\d\.proj)\.': (
-        "it is a file of SegFormer's authors: convert it first, with MMSegmentation's "
-        'tools/model_converters/mit2mmseg.py'
+        "it is a file of SegFormer's authors: convert it first, with "
+        'python tools/model_converters/nvidia_mit2mmseg.py SRC DST'
     ),
     r'^layers\.\d+\.blocks\.\d+\.attn\.qkv\.': (
         "it is a file of Swin's authors: convert it first, with MMSegmentation's "

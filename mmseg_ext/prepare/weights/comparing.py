@@ -35,10 +35,12 @@ def _relate(
 ) -> str:
     right = original[name]
     if own.shape == right.shape:
-        if torch.equal(own, right.to(own.dtype)):
-            return EQUAL if own.dtype == right.dtype else ROUNDED
-        if torch.allclose(own.float(), right.float(), rtol=1e-3, atol=1e-6):
-            return ROUNDED
+        if own.dtype == right.dtype and torch.equal(own, right):
+            return EQUAL
+        # one of them was kept in fewer bits, and may have been widened since
+        for kept in (own.dtype, right.dtype, torch.float16, torch.bfloat16):
+            if torch.equal(own.to(kept), right.to(kept)) and _is_kept(kept, own, right):
+                return ROUNDED
     if own.numel() == right.numel():
         fault = _find_layout(name, own.float(), right.float())
         if fault:
@@ -50,6 +52,11 @@ def _relate(
         return f'has shape {tuple(own.shape)} for {tuple(right.shape)}'
     cosine = torch.cosine_similarity(own.flatten().double(), right.flatten().double(), 0).item()
     return NEAR if cosine > NEAR_COSINE else OTHER
+
+
+def _is_kept(kept: torch.dtype, *tensors: Tensor) -> bool:
+    """Whether one of the tensors holds no more than these bits, so that rounding explains all."""
+    return any(torch.equal(tensor.to(kept).to(tensor.dtype), tensor) for tensor in tensors)
 
 
 def _find_layout(name: str, own: Tensor, right: Tensor) -> str:

@@ -149,7 +149,7 @@ def _judge_foreign(file: Path, weights: Mapping[str, Tensor], naming: str | None
     reason = guess_reason([], list(weights)) if weights else 'it holds no tensors'
     shown = f'its names are {shorten(list(weights))}'
     verdict.faults.append((BROKEN, f'0 tensors would load: {reason or shown}'))
-    if naming is None and weights:
+    if naming is None:
         verdict.steps.append('take a file of a MiT, from one of the sources in docs/weights.md')
     return verdict
 
