@@ -71,6 +71,16 @@ def scalar(number: NumberType, content: bytes) -> np.generic:
     return _scalar(_known(number), content)
 
 
+def empty_bytes(*content: Any) -> bytes:
+    """Stands for ``bytes``, which a pickle calls for the content of an empty array, and for that.
+
+    Called with a number, it would take that much memory.
+    """
+    if content:
+        raise UnpicklingError('GLOBAL builtins.bytes')
+    return b''
+
+
 def _known(number: Any) -> np.dtype:
     if not isinstance(number, NumberType):
         raise UnpicklingError('GLOBAL numpy.dtype')
@@ -81,6 +91,7 @@ def _known(number: Any) -> np.dtype:
 STAND_INS = [
     (Array, 'numpy.ndarray'),
     (NumberType, 'numpy.dtype'),
+    (empty_bytes, 'builtins.bytes'),
     *(
         (maker, f'numpy.{core}.multiarray.{name}')
         for core in ('core', '_core')

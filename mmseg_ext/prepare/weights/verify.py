@@ -96,7 +96,6 @@ def verify(file: Path, against: Path | None = None, unsafe: bool = False) -> Ver
         inside = {n: s for n, s in shapes.items() if n.startswith(f'layers.{stage}.')}
         verdict.groups.append(_group(f'stage {stage + 1}', inside, own, original and relations))
     _judge_names(verdict, shapes, own)
-    _judge_prefix(verdict, weights, prefix)
     if original and original.mit != mit:
         verdict.faults.append((BROKEN, f'the original is {original.mit}, this is {mit}'))
     meta = content.get('meta')
@@ -104,6 +103,7 @@ def verify(file: Path, against: Path | None = None, unsafe: bool = False) -> Ver
     _judge_looks(verdict)
     _judge_relations(verdict, relations)
     _advise(verdict, file, against)
+    _judge_prefix(verdict, file, weights, prefix)
     return verdict
 
 
@@ -185,7 +185,7 @@ def _judge_names(
         ))  # fmt: skip
 
 
-def _judge_prefix(verdict: Verdict, weights: Mapping[str, Tensor], prefix: str) -> None:
+def _judge_prefix(verdict: Verdict, file: Path, weights: Mapping[str, Tensor], prefix: str) -> None:
     has_head = any(name.startswith(HEAD) for name in weights)
     if prefix == 'backbone.' and has_head:
         verdict.notes.append(
@@ -197,6 +197,9 @@ def _judge_prefix(verdict: Verdict, weights: Mapping[str, Tensor], prefix: str) 
             f'all names begin with {prefix!r}: as init_cfg without prefix={prefix!r}, nothing '
             'would load',
         ))  # fmt: skip
+        verdict.steps.append(
+            f"init_cfg=dict(type='Pretrained', checkpoint='{file}', prefix={prefix!r})"
+        )
 
 
 def _judge_head(
@@ -300,4 +303,6 @@ def _advise(verdict: Verdict, file: Path, against: Path | None) -> None:
     else:
         verdict.steps.append('compare it with what it was made of: --against ORIGINAL')
         verdict.steps.append('or convert the original anew: hf_mit2mmseg.py ORIGINAL NEW.pth')
-    verdict.steps.append(f'runs that began from {file.name} began, in part, from random weights')
+    verdict.steps.append(
+        f'repeat what was trained from {file.name}: it began from other weights than it seemed'
+    )

@@ -261,6 +261,23 @@ read_checkpoint({str(file)!r})"""
     assert 'needs numpy.ndarray, which is code' in done.stderr
 
 
+@pytest.mark.parametrize('zipped', [True, False])
+def test_empty_arrays_and_buffers_are_read(tmp_path, zipped):
+    """Their pickles call ``bytes``, with nothing."""
+    plain = dict(empty=np.zeros((0, 3), '>f4'), content=b'', log=HistoryBuffer())
+    torch.save(plain, tmp_path / 'a.pth', _use_new_zipfile_serialization=zipped)
+    ours = read_checkpoint(tmp_path / 'a.pth')
+    assert ours['empty'].shape == (0, 3) and ours['empty'].dtype == '>f4'
+    assert ours['content'] == b'' and [len(array) for array in ours['log'].data] == [0, 0]
+
+
+@pytest.mark.parametrize('content', [10**12, 'text', (POINTER,)])
+def test_bytes_are_made_of_nothing_else(tmp_path, content):
+    torch.save({'k': Call(bytes, content)}, tmp_path / 'a.pth')
+    with pytest.raises(UsageError, match=r'needs builtins\.bytes, which is code'):
+        read_checkpoint(tmp_path / 'a.pth')
+
+
 @pytest.mark.parametrize('shape', [(3,), (-2, -4), (2**33, 2**33)])
 def test_an_array_beyond_its_bytes_is_damaged(tmp_path, shape):
     state = (1, shape, np.dtype('i1'), False, POINTER)

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from segformers import ROOT, randomise
+from segformers import ROOT, WithoutNumbers, randomise
 
 from mmseg_ext.engine.errors import UsageError
 from mmseg_ext.prepare.weights.resnet import (
@@ -26,8 +26,8 @@ BLOCKS = {
 }
 
 
-def resnet_weights(depth, groups=1, width=64, classes=10):
-    """torchvision's names and shapes, from its documented architecture; random numbers."""
+def resnet_shapes(depth, groups=1, width=64, classes=10):
+    """torchvision's names and shapes, from its documented architecture."""
     shapes = {}
 
     def conv(name, norm, out, channels, size):
@@ -53,7 +53,17 @@ def resnet_weights(depth, groups=1, width=64, classes=10):
                 conv(f'{block}.downsample.0', f'{block}.downsample.1', out, channels, 1)
             channels = out
     shapes['fc.weight'], shapes['fc.bias'] = (classes, channels), (classes,)
-    weights = {name: torch.empty(shape) for name, shape in shapes.items()}
+    return shapes
+
+
+def empty_weights(*sizes, **more):
+    """One number each, however large the tensor: nothing to draw or to write."""
+    shapes = resnet_shapes(*sizes, **more)
+    return {name: torch.zeros(1).expand(shape) for name, shape in shapes.items()}
+
+
+def random_weights(*sizes):
+    weights = {name: torch.empty(shape) for name, shape in resnet_shapes(*sizes).items()}
     for name, tensor in weights.items():
         randomise(name if tensor.ndim > 1 else name.replace('bn', 'norm'), tensor)
     return weights
@@ -93,7 +103,7 @@ def build(cfg):
     init_default_scope('mmseg')
     from mmseg.registry import MODELS
 
-    return MODELS.build(cfg).eval()
+    return MODELS.build(cfg)
 
 
 @torch.no_grad()
@@ -101,7 +111,7 @@ def build(cfg):
 def test_features_are_torchvisions(tmp_path, depth, groups, width):
     """The config lines, executed; init_weights loads as stock train.py does."""
     torch.manual_seed(0)
-    theirs = resnet_weights(depth, groups, width)
+    theirs = random_weights(depth, groups, width)
     torch.save(theirs, tmp_path / 'resnet.pth')
     file = read_resnet(tmp_path / 'resnet.pth')
     assert file.dropped == ['fc.weight', 'fc.bias']
@@ -126,17 +136,18 @@ def test_features_are_torchvisions(tmp_path, depth, groups, width):
     ],
 )
 def test_the_other_sizes_fill_their_networks(tmp_path, sizes, expected):
-    torch.save(resnet_weights(*sizes), tmp_path / 'a.pth')
+    torch.save(empty_weights(*sizes), tmp_path / 'a.pth')
     file = read_resnet(tmp_path / 'a.pth')
     assert file.backbone == expected
-    report = fill_report(file, expected)
+    with WithoutNumbers():
+        report = fill_report(file, expected)
     assert report.share() == 1 and not report.unexpected and not report.missing
 
 
 @pytest.fixture(scope='module')
 def resnet50(tmp_path_factory):
     path = tmp_path_factory.mktemp('resnet') / 'resnet50.pth'
-    torch.save(resnet_weights(50), path)
+    torch.save(empty_weights(50), path)
     return read_resnet(path)
 
 
@@ -161,7 +172,7 @@ def test_another_depth_is_told(resnet50):
 @pytest.mark.parametrize(
     'weights, said',
     [
-        (lambda: resnet_weights(50, width=128), 'is a wide ResNet-50 .128 channels inside.'),
+        (lambda: empty_weights(50, width=128), 'is a wide ResNet-50 .128 channels inside.'),
         (lambda: {'block1.0.attn.q.weight': torch.ones(1)}, 'no ResNet of torchvision: it is a f'),
         (lambda: {'features.0.weight': torch.ones(1)}, r'it holds features\.0\.weight'),
     ],
@@ -173,7 +184,7 @@ def test_what_mmsegmentation_does_not_have_is_refused(tmp_path, weights, said):
 
 
 def test_the_digits_in_the_name_are_checked(tmp_path):
-    torch.save(resnet_weights(18), tmp_path / 'a.pth')
+    torch.save(empty_weights(18), tmp_path / 'a.pth')
     digits = hashlib.sha256((tmp_path / 'a.pth').read_bytes()).hexdigest()[:8]
     good, bad = tmp_path / f'resnet18-{digits}.pth', tmp_path / 'resnet18-0123abcd.pth'
     (tmp_path / 'a.pth').rename(good)
