@@ -9,7 +9,8 @@ from mmseg_ext.engine.errors import run_command
 from mmseg_ext.prepare.weights import cli
 from mmseg_ext.prepare.weights.report import format_verdict
 from mmseg_ext.prepare.weights.source import read_source
-from mmseg_ext.prepare.weights.verify import SOUND, verify
+from mmseg_ext.prepare.weights.verdict import SOUND
+from mmseg_ext.prepare.weights.verify import verify
 
 EXAMPLES = """where to download: https://huggingface.co/nvidia, pytorch_model.bin or
   model.safetensors of

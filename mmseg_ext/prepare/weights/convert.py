@@ -10,7 +10,7 @@ from mmseg_ext.engine.config_text import parse_config_text
 from mmseg_ext.engine.errors import UsageError
 
 from .head import NEEDED, head_from_mmseg, head_to_mmseg
-from .mit import PATCH_SIZES, SHARES
+from .names import PATCH_SIZES, SHARES
 from .source import HEAD, WHOSE, Source
 
 # where this package's converters put what they made into a checkpoint's meta

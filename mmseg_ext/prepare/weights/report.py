@@ -1,6 +1,6 @@
 """A verdict as text."""
 
-from .verify import SOUND, Verdict
+from .verdict import SOUND, Verdict
 
 
 def format_verdict(verdict: Verdict) -> str:

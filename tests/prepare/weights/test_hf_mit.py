@@ -1,7 +1,6 @@
 import dataclasses
 import json
 import re
-import sys
 
 import pytest
 import torch
@@ -318,7 +317,7 @@ def damage(weights, how):
     'how, said',
     [
         ('missing', r'lacks segformer\.stages\.1\.blocks\.0\.attention\.k_proj\.weight'),
-        ('misshaped', r'k_proj|q_proj.* makes \(191, 64\), MiT-B0 has \(192, 64\)'),
+        ('misshaped', r'q_proj\.weight makes \(191, 64\), MiT-B0 has \(192, 64\)'),
         ('turned', r'fc1\.weight makes \(32, 128\), MiT-B0 has \(128, 32, 1, 1\)'),
         ('more', r'no use for: stages\.0\.blocks\.0\.gamma'),
         ('foreign', r'belongs to no MiT or SegFormer: neck\.weight'),
@@ -375,6 +374,19 @@ def test_a_file_that_is_there_is_kept(b0, tmp_path):
     assert len(read_checkpoint(dst)['state_dict']) == 160
 
 
+def test_a_full_disk_leaves_what_was_there(b0, tmp_path, monkeypatch):
+    def fill_the_disk(content, handle):
+        handle.write(b'half')
+        raise OSError('No space left on device')
+
+    dst = tmp_path / 'b0.pth'
+    dst.write_bytes(b'old')
+    monkeypatch.setattr(torch, 'save', fill_the_disk)
+    with pytest.raises(OSError, match='No space left'):
+        convert(b0[0], dst, force=True)
+    assert dst.read_bytes() == b'old' and len(list(tmp_path.iterdir())) == 1
+
+
 def test_names_of_files_and_directions_are_checked(b0, tmp_path):
     folder, _, file, _ = b0
     with pytest.raises(UsageError, match=r'has to end in one of \.pth, \.pt'):
@@ -393,9 +405,27 @@ def test_to_others_gives_the_authors_names_too(b0):
     assert 'decode_head.linear_fuse.bn.running_var' in weights
 
 
-def test_the_tool_says_what_it_did(b0, tmp_path, run):
+def test_the_tool_says_what_it_did(b0, tmp_path, run_tool):
     folder, _, file, lines = b0
-    tool = 'tools/model_converters/hf_mit2mmseg.py'
-    done = run(sys.executable, tool, folder, tmp_path / 'b0.pth')
-    assert lines.split('load_from')[0] in done.stdout
+    done, said, _ = run_tool('hf_mit2mmseg', folder, tmp_path / 'b0.pth')
+    assert not done and lines.split('load_from')[0] in said
     assert (tmp_path / 'b0.pth').read_bytes() == file.read_bytes()
+    done, said, _ = run_tool('hf_mit2mmseg', '--to-hf', file, tmp_path / 'b0.safetensors')
+    assert not done and 'SegformerConfig(depths=[2, 2, 2, 2]' in said
+
+
+@pytest.mark.parametrize(
+    'words, said',
+    [
+        (['a.pth'], 'SRC and DST are needed'),
+        (['a.pth', 'a.pth'], 'one and the same'),
+        (['--verify', 'a.pth', '--force'], 'goes with --against and --unsafe-load alone'),
+        (['--against', 'a.pth'], 'goes with --verify FILE'),
+        (['a', 'b.pth', '--names', 'hub'], 'goes with --to-hf'),
+        (['/nowhere', 'b.pth'], 'error: checkpoint: no checkpoint at /nowhere'),
+        (['--verify', '/nowhere'], 'error: checkpoint: no checkpoint at /nowhere'),
+    ],
+)
+def test_words_that_do_not_go_together_are_refused(run_tool, words, said):
+    done, _, error = run_tool('hf_mit2mmseg', *words)
+    assert done == 2 and said in error

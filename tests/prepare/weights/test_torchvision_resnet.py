@@ -107,7 +107,10 @@ def build(cfg):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize('depth, groups, width', [(18, 1, 64), (50, 1, 64), (50, 32, 4)])
+@pytest.mark.parametrize(
+    'depth, groups, width',
+    [(18, 1, 64), (50, 1, 64), pytest.param(50, 32, 4, marks=pytest.mark.slow)],
+)
 def test_features_are_torchvisions(tmp_path, depth, groups, width):
     """The config lines, executed; init_weights loads as stock train.py does."""
     torch.manual_seed(0)
@@ -192,3 +195,15 @@ def test_the_digits_in_the_name_are_checked(tmp_path):
     good.rename(bad)
     with pytest.raises(UsageError, match=f'begins with {digits}, its name says 0123abcd'):
         read_resnet(bad)
+
+
+def test_the_tool_says_what_of_which_backbone_it_fills(tmp_path, run_tool):
+    torch.save(empty_weights(18), tmp_path / 'resnet18.pth')
+    words = [tmp_path / 'resnet18.pth', tmp_path / 'out.pth']
+    done, said, _ = run_tool('torchvision_resnet2mmseg', *words, '--backbone', 'ResNetV1c')
+    assert not done and 'left out: fc.weight, fc.bias' in said
+    assert 'ResNetV1c-18: backbone 95/110 (86%)' in said and 'the stem stays random' in said
+    done, said, _ = run_tool('torchvision_resnet2mmseg', *words)
+    assert 'ResNet-18: backbone 100/100' in said and "init_cfg=dict(type='Pretrained'" in said
+    done, _, error = run_tool('torchvision_resnet2mmseg', *words, '--backbone', 'ResNot')
+    assert done == 2 and 'cannot be built' in error

@@ -1,5 +1,4 @@
 import re
-import sys
 
 import pytest
 import torch
@@ -270,14 +269,13 @@ def test_draws_are_told_from_trained_weights(seed):
     assert not is_drawn(tails / tails.std() * 0.02)
 
 
-def test_the_tool_prints_the_verdict_and_ends_with_it(files, tmp_path, run):
+def test_the_tool_prints_the_verdict_and_ends_with_it(files, tmp_path, run_tool):
     weights = torch.load(files / 'backbone.pth')['state_dict']
     order('qvk')(weights)
     torch.save(weights, tmp_path / 'mine.pth')
-    tool = 'tools/model_converters/hf_mit2mmseg.py'
-    done = run(sys.executable, tool, '--verify', tmp_path / 'mine.pth', '--against', files / 'hf',
-               check=False)  # fmt: skip
-    assert done.returncode == 1
-    assert 'verdict: broken: 16 of 160 tensors: query, key and value in the order q, v, k' in (
-        done.stdout
-    )
+    words = ['--verify', tmp_path / 'mine.pth', '--against', files / 'hf']
+    done, said, _ = run_tool('hf_mit2mmseg', *words)
+    assert done == 1
+    assert 'verdict: broken: 16 of 160 tensors: query, key and value in the order q, v, k' in said
+    done, said, _ = run_tool('hf_mit2mmseg', '--verify', files / 'backbone.pth')
+    assert not done and 'verdict: sound' in said

@@ -5,7 +5,8 @@ import torch
 from killing import survive_kills
 
 from mmseg_ext.prepare.weights.cli import convert_to_mmseg
-from mmseg_ext.prepare.weights.mit import SHARES, SIZES
+from mmseg_ext.prepare.weights.mit import SIZES
+from mmseg_ext.prepare.weights.names import SHARES
 from mmseg_ext.prepare.weights.source import read_source
 
 
