@@ -5,11 +5,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from mmseg_ext.engine.checkpoint.matching import shorten
-
 from .comparing import EQUAL, NEAR, OTHER, ROUNDED
-from .source import HEAD
-from .verdict import BROKEN, SOUND, SUSPICIOUS, Verdict
+from .source import HEAD, Source
+from .verdict import BROKEN, SOUND, SUSPICIOUS, Fault, Verdict
 
 
 def judge_names(
@@ -24,11 +22,10 @@ def judge_names(
     """
     missing = [name for name in shapes if name not in own]
     if missing:
-        verdict.faults.append((
-            BROKEN,
-            f'{len(missing)} of {len(shapes)} tensors are missing and would stay as initialised: '
-            f'{shorten(missing)}',
-        ))  # fmt: skip
+        here = f'{len(missing)} of {len(shapes)} tensors'
+        verdict.faults.append(
+            Fault(BROKEN, f'{here} are missing and would stay as initialised', missing)
+        )
     misshaped = [
         f'{name} {tuple(own[name].shape)} for {shape}'
         for name, shape in shapes.items()
@@ -36,18 +33,13 @@ def judge_names(
     ]
     if misshaped:
         flat = [n for n, s in shapes.items() if n in own and (*own[n].shape, 1, 1) == s]
-        why = ' (linear layers that should be 1x1 convolutions)' if flat else ''
-        verdict.faults.append((
-            BROKEN,
-            f'{len(misshaped)} tensors have another shape and would not load{why}: '
-            f'{shorten(misshaped)}',
-        ))  # fmt: skip
+        what = f'{len(misshaped)} tensors have another shape and would not load'
+        what += ' (linear layers that should be 1x1 convolutions)' if flat else ''
+        verdict.faults.append(Fault(BROKEN, what, misshaped))
     unexpected = [name for name in own if name not in shapes]
     if unexpected:
-        verdict.faults.append((
-            SUSPICIOUS,
-            f'{len(unexpected)} tensors have no place in the network: {shorten(unexpected)}',
-        ))  # fmt: skip
+        what = f'{len(unexpected)} tensors have no place in the network'
+        verdict.faults.append(Fault(SUSPICIOUS, what, unexpected))
 
 
 def judge_prefix(verdict: Verdict, file: Path, weights: Mapping[str, Tensor], prefix: str) -> None:
@@ -65,11 +57,8 @@ def judge_prefix(verdict: Verdict, file: Path, weights: Mapping[str, Tensor], pr
             "a whole network: for load_from; as a backbone's init_cfg it needs prefix='backbone.'"
         )
     elif prefix:
-        verdict.faults.append((
-            SUSPICIOUS,
-            f'all names begin with {prefix!r}: as init_cfg without prefix={prefix!r}, nothing '
-            'would load',
-        ))  # fmt: skip
+        what = f'all names begin with {prefix!r}: init_cfg without that prefix would load nothing'
+        verdict.faults.append(Fault(SUSPICIOUS, what))
         verdict.steps.append(
             f"init_cfg=dict(type='Pretrained', checkpoint='{file}', prefix={prefix!r})"
         )
@@ -78,20 +67,19 @@ def judge_prefix(verdict: Verdict, file: Path, weights: Mapping[str, Tensor], pr
 def judge_looks(verdict: Verdict) -> None:
     """Adds the parts that look as initialised, or cannot work."""
     for group in verdict.groups:
-        looks = group.looks
+        looks, here = group.looks, group.name
         if looks.broken:
-            what = f'{group.name}: no weights that can work: {shorten(looks.broken)}'
-            verdict.faults.append((BROKEN, what))
+            what = f'{here}: tensors that cannot work'
+            verdict.faults.append(Fault(BROKEN, what, looks.broken))
         if looks.untouched:
             layers = looks.norms[1] + looks.weights[1]
-            verdict.faults.append((
-                SUSPICIOUS,
-                f'{group.name}: {len(looks.untouched)} of {layers} layers look as initialised, or '
-                f'hardly trained since: {shorten(looks.untouched)}',
-            ))  # fmt: skip
+            what = f'{here}: {len(looks.untouched)} of {layers} layers look as initialised'
+            verdict.faults.append(
+                Fault(SUSPICIOUS, f'{what}, or hardly trained since', looks.untouched)
+            )
         if looks.zero_biases:
-            what = f'{group.name}: biases of exact zeros beside trained weights, lost on the way: '
-            verdict.faults.append((SUSPICIOUS, what + shorten(looks.zero_biases)))
+            what = f'{here}: biases of exact zeros beside trained weights, lost on the way'
+            verdict.faults.append(Fault(SUSPICIOUS, what, looks.zero_biases))
 
 
 def judge_relations(verdict: Verdict, relations: Mapping[str, str]) -> None:
@@ -107,35 +95,38 @@ def judge_relations(verdict: Verdict, relations: Mapping[str, str]) -> None:
             wrong.setdefault(relation, []).append(name)
     holds = [f'{n} {r}' for r, names in wrong.items() if r.startswith('holds') for n in names]
     if holds:
-        what = f'{len(holds)} tensors under the name of another: {shorten(holds)}'
-        verdict.faults.append((BROKEN, what))
+        what = f'{len(holds)} tensors under the name of another'
+        verdict.faults.append(Fault(BROKEN, what, holds))
     for relation, names in wrong.items():
         if relation.startswith(('holds', 'has shape')):
             continue  # the former is said above, the latter by the shapes
         here = f'{len(names)} of {len(relations)} tensors'
         if relation == NEAR:
             what = f'{here} are near the original and not equal: trained on, or another release'
-            verdict.faults.append((SUSPICIOUS, f'{what}: {shorten(names)}'))
+            verdict.faults.append(Fault(SUSPICIOUS, what, names))
         elif relation == OTHER:
-            what = f"{here} have other numbers than the original's: {shorten(names)}"
-            verdict.faults.append((BROKEN, what))
+            what = f"{here} have other numbers than the original's"
+            verdict.faults.append(Fault(BROKEN, what, names))
         else:
-            verdict.faults.append((BROKEN, f'{here}: {relation}: {shorten(names)}'))
+            verdict.faults.append(Fault(BROKEN, f'{here}: {relation}', names))
     rounded = sum(relation == ROUNDED for relation in relations.values())
     if rounded:
         verdict.notes.append(f'{rounded} tensors equal the original but for rounding')
 
 
-def advise(verdict: Verdict, file: Path, against: Path | None) -> None:
+def advise(verdict: Verdict, file: Path, original: Source | None) -> None:
     """Adds what to do next."""
     if verdict.word == SOUND:
-        if against is None:
+        if original is None:
             verdict.steps.append(
                 'names and looks are right; --against ORIGINAL compares every number as well'
             )
         return
-    if against:
-        verdict.steps.append(f'convert the original anew: hf_mit2mmseg.py {against} NEW.pth')
+    if original and original.naming == 'mmseg':
+        verdict.steps.append(f'take {original.path} itself')
+    elif original:
+        tool = 'nvidia_mit2mmseg.py' if original.naming == 'nvidia' else 'hf_mit2mmseg.py'
+        verdict.steps.append(f'convert the original anew: {tool} {original.path} NEW.pth')
     else:
         verdict.steps.append('compare it with what it was made of: --against ORIGINAL')
         verdict.steps.append('or convert the original anew: hf_mit2mmseg.py ORIGINAL NEW.pth')

@@ -1,6 +1,6 @@
 """A verdict as text."""
 
-from .verdict import SOUND, Verdict
+from .verdict import BROKEN, Verdict
 
 
 def format_verdict(verdict: Verdict) -> str:
@@ -8,17 +8,15 @@ def format_verdict(verdict: Verdict) -> str:
     lines = [verdict.title]
     if verdict.groups:
         lines += ['', *_table(verdict)]
-    found = [f'  {severity}: {what}' for severity, what in verdict.faults]
+    faults = sorted(verdict.faults, key=lambda fault: fault.severity != BROKEN)
+    found = [f'  {fault.severity}: {fault}' for fault in faults]
     notes = [f'  note: {what}' for what in verdict.notes]
     if found or notes:
         lines += ['', *found, *notes]
     said = verdict.word
-    if said != SOUND:
-        # the heaviest first; of a sentence with a list of names the part before it
-        first = next(what for severity, what in verdict.faults if severity == said)
-        said += f': {first}'
-        more = len(verdict.faults) - 1
-        said += f' (and {more} more)' if more else ''
+    if faults:
+        more = f' (and {len(faults) - 1} more)' if len(faults) > 1 else ''
+        said += f': {faults[0].what}{more}'
     lines += ['', f'verdict: {said}', *(f'next: {step}' for step in verdict.steps)]
     return '\n'.join(lines)
 

@@ -1,10 +1,32 @@
 """What is found out about a file of weights."""
 
 import dataclasses
+from collections.abc import Sequence
+
+from mmseg_ext.engine.checkpoint.matching import shorten
 
 from .looks import Looks
 
 SOUND, SUSPICIOUS, BROKEN = 'sound', 'suspicious', 'broken'
+
+
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    """Something wrong.
+
+    Attributes:
+        severity: ``SUSPICIOUS`` or ``BROKEN``.
+        what: What it is.
+        names: Of the tensors or layers.
+    """
+
+    severity: str
+    what: str
+    names: Sequence[str] = ()
+
+    def __str__(self) -> str:
+        """What is wrong, and with which tensors, the first few by name."""
+        return f'{self.what}: {shorten(self.names)}' if self.names else self.what
 
 
 @dataclasses.dataclass
@@ -33,19 +55,19 @@ class Verdict:
     Attributes:
         title: The file and what it is.
         groups: Its parts.
-        faults: Severity (``SUSPICIOUS``, ``BROKEN``) and what is wrong.
+        faults: What is wrong.
         notes: What is worth knowing and no fault.
         steps: What to do next.
     """
 
     title: str
     groups: list[Group] = dataclasses.field(default_factory=list)
-    faults: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    faults: list[Fault] = dataclasses.field(default_factory=list)
     notes: list[str] = dataclasses.field(default_factory=list)
     steps: list[str] = dataclasses.field(default_factory=list)
 
     @property
     def word(self) -> str:
         """``sound``, ``suspicious`` or ``broken``."""
-        found = [severity for severity, _ in self.faults]
+        found = [fault.severity for fault in self.faults]
         return next((word for word in (BROKEN, SUSPICIOUS) if word in found), SOUND)

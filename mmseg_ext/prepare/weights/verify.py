@@ -17,7 +17,7 @@ from .judging import advise, judge_looks, judge_names, judge_prefix, judge_relat
 from .looks import look
 from .mit import SIZES, MiT, find_mit
 from .source import HEAD, Source, find_naming, read_source
-from .verdict import BROKEN, SUSPICIOUS, Group, Verdict
+from .verdict import BROKEN, SUSPICIOUS, Fault, Group, Verdict
 
 HEAD_PARTS = {'head: 4 stages': 'convs.', 'head: fusion': 'fusion_conv.', 'classes': 'conv_seg.'}
 WIDTH = 768  # of the paper's heads from B2 on; MMSegmentation's configs have 256 throughout
@@ -53,12 +53,12 @@ def verify(file: Path, against: Path | None = None, unsafe: bool = False) -> Ver
         verdict.groups.append(_group(f'stage {stage + 1}', inside, own, original and relations))
     judge_names(verdict, shapes, own)
     if original and original.mit != mit:
-        verdict.faults.append((BROKEN, f'the original is {original.mit}, this is {mit}'))
+        verdict.faults.append(Fault(BROKEN, f'the original is {original.mit}, this is {mit}'))
     meta = content.get('meta')
     _judge_head(verdict, mit, weights, relations, original, meta if isinstance(meta, dict) else {})
     judge_looks(verdict)
     judge_relations(verdict, relations)
-    advise(verdict, file, against)
+    advise(verdict, file, original)
     judge_prefix(verdict, file, weights, prefix)
     return verdict
 
@@ -104,7 +104,7 @@ def _judge_foreign(file: Path, weights: Mapping[str, Tensor], naming: str | None
     verdict = Verdict(f'{file}: no MiT in the names of MMSegmentation, {len(weights)} tensors')
     reason = guess_reason([], list(weights)) if weights else 'it holds no tensors'
     shown = f'its names are {shorten(list(weights))}'
-    verdict.faults.append((BROKEN, f'0 tensors would load: {reason or shown}'))
+    verdict.faults.append(Fault(BROKEN, f'0 tensors would load: {reason or shown}'))
     if naming is None:
         verdict.steps.append('take a file of a MiT, from one of the sources in docs/weights.md')
     return verdict
@@ -147,7 +147,7 @@ def _judge_head(
             f'decode_head=dict(channels={width}, act_cfg=None, num_classes={classes})'
         )
         if cfg and cfg.get('act_cfg', STOCK['act_cfg']) != NEEDED['act_cfg']:
-            verdict.faults.append((SUSPICIOUS, 'its config has no act_cfg=None in the head'))
+            verdict.faults.append(Fault(SUSPICIOUS, 'its config has no act_cfg=None in the head'))
     if mit.channels[0] > 32 and sum(mit.depths) > 8 and width != WIDTH:
         verdict.notes.append(
             f"its head has {width} channels; the paper has {WIDTH} for {mit}, MMSegmentation's "

@@ -41,7 +41,7 @@ def judge(files, tmp_path):
 
 
 def faults(verdict, severity):
-    return '\n'.join(what for found, what in verdict.faults if found == severity)
+    return '\n'.join(str(fault) for fault in verdict.faults if fault.severity == severity)
 
 
 @pytest.mark.parametrize('whole', [False, True])
@@ -184,14 +184,16 @@ def test_a_backbone_as_initialised_is_suspicious_in_every_layer(judge):
 def test_one_stage_as_initialised_is_found_among_trained_ones(judge):
     torch.manual_seed(0)
     verdict, text = judge(fresh('2'), against=False)
-    assert [what.partition(':')[0] for _, what in verdict.faults] == ['stage 3'], text
+    assert [fault.what.partition(':')[0] for fault in verdict.faults] == ['stage 3'], text
 
 
 def test_weights_as_drawn_under_trained_biases_are_found(judge):
     """What a load that skips misshapen weights leaves."""
     torch.manual_seed(0)
     verdict, text = judge(fresh('23', keep_biases=True), against=False)
-    assert [what.partition(':')[0] for _, what in verdict.faults] == ['stage 3', 'stage 4'], text
+    assert [fault.what.partition(':')[0] for fault in verdict.faults] == ['stage 3', 'stage 4'], (
+        text
+    )
     assert verdict.groups[2].looks.norms == [8, 8]
 
 
@@ -215,9 +217,11 @@ def test_a_whole_network_with_a_fresh_head_is_told_by_part(judge):
         weights |= {f'decode_head.{name}': tensor for name, tensor in head.items()}
 
     verdict, text = judge(apply, against=False, whole=True)
-    assert [what.partition(': ')[0] for _, what in verdict.faults] == ['head', 'head', 'classes'], (
-        text
-    )
+    assert [fault.what.partition(': ')[0] for fault in verdict.faults] == [
+        'head',
+        'head',
+        'classes',
+    ], text
 
 
 def test_lost_biases_are_found(judge):
@@ -231,7 +235,7 @@ def test_prefixes_are_told(judge):
 
     for prefix in ('backbone.', 'model.encoder.'):
         verdict, text = judge(prefixed(prefix))
-        assert verdict.word == 'suspicious' and f"prefix='{prefix}'" in text
+        assert verdict.word == 'suspicious' and f"prefix='{prefix}')" in text
         assert all(group.equal == group.total for group in verdict.groups)
 
 
