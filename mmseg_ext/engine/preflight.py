@@ -32,14 +32,16 @@ NEEDS_OPS = {
     'SideAdapterCLIPHead': 'a head that needs none',
 }
 
+DOWNLOAD = 'python tools/dataset_converters/download.py'
 # The way to data that is missing, by what its path or its class contains; the first that fits.
 PREPARE = {
-    'segmentationclassaug': 'run python tools/dataset_converters/voc_aug.py DEVKIT SBD',
-    'aug.txt': 'run python tools/dataset_converters/voc_aug.py DEVKIT SBD',
+    'segmentationclassaug': f'run {DOWNLOAD} sbd, or voc_aug.py DEVKIT SBD',
+    'aug.txt': f'run {DOWNLOAD} sbd, or voc_aug.py DEVKIT SBD',
     'demo': 'run python tools/dataset_converters/demo.py',
-    'voc': 'README.md, "Data", says where VOC 2012 comes from; to try it without, run '
+    'coco': 'run python tools/dataset_converters/coco_voc.py COCO',
+    'voc': f'run {DOWNLOAD} voc; to try it without, run '
     'python tools/dataset_converters/demo.py and set data_root=data/demo/VOCdevkit/VOC2012',
-    'ade20k': 'README.md, "Data", says where ADE20K comes from and where it goes',
+    'ade20k': f'run {DOWNLOAD} ade20k; README.md, "Data", has the full release',
     'camvid': 'README.md, "Data", says where CamVid comes from and where it goes',
 }
 

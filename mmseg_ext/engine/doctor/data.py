@@ -22,6 +22,7 @@ VOC_PARTS = (
     'ImageSets/Segmentation/val.txt',
 )
 README = 'README.md, "Data", says where it comes from'
+DOWNLOAD = 'python tools/dataset_converters/download.py'
 DATA_SETS = (
     DataSet(
         'demo',
@@ -29,12 +30,12 @@ DATA_SETS = (
         VOC_PARTS,
         'python tools/dataset_converters/demo.py',
     ),
-    DataSet('VOC 2012', 'data/VOCdevkit/VOC2012', VOC_PARTS, README),
+    DataSet('VOC 2012', 'data/VOCdevkit/VOC2012', VOC_PARTS, f'{DOWNLOAD} voc'),
     DataSet(
         'VOC aug',
         'data/VOCdevkit/VOC2012',
         (*VOC_PARTS, 'SegmentationClassAug', 'ImageSets/Segmentation/aug.txt'),
-        'python tools/dataset_converters/voc_aug.py DEVKIT SBD',
+        f'{DOWNLOAD} voc sbd',
     ),
     DataSet(
         'ADE20K',
@@ -45,7 +46,7 @@ DATA_SETS = (
             'images/validation',
             'annotations/validation',
         ),
-        README,
+        f'{DOWNLOAD} ade20k',
     ),
     DataSet(
         'CamVid',
