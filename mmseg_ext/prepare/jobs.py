@@ -5,11 +5,12 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import cv2
 from rich.progress import track
@@ -52,14 +53,18 @@ def run_jobs(
     Raises:
         UsageError: One of the processes was killed.
     """
+    if not jobs:
+        return []
     num_processes = min(num_processes, len(jobs))
-    if num_processes <= 1:
-        return [function(job) for job in _show(jobs, description, len(jobs))]
+    if num_processes == 1:
+        # an error leaves the bar's thread behind, which may then wait for itself for ever
+        with closing(track(jobs, description)) as shown:
+            return [function(job) for job in shown]
     executor = ProcessPoolExecutor(num_processes, initializer=_init_worker)
     try:
         chunk = max(1, min(CHUNK, len(jobs) // (4 * num_processes)))
         results = executor.map(function, jobs, chunksize=chunk)
-        return list(_show(results, description, len(jobs)))
+        return list(track(results, description, len(jobs)))
     except BrokenProcessPool as error:
         raise UsageError(
             f'{description}: one of {num_processes} processes was killed, for want of memory if '
@@ -80,10 +85,6 @@ def clear_remains(folder: Path) -> None:
         writer = re.match(r'\.(\d+)\..', path.name)
         if writer and not _is_alive(int(writer.group(1))):
             path.unlink(missing_ok=True)
-
-
-def _show(items: Iterable[Any], description: str, total: int) -> Iterable[Any]:
-    return track(items, description, total) if total else items
 
 
 def _is_alive(process: int) -> bool:

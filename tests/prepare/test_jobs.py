@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -80,6 +81,18 @@ def test_an_error_ends_it_and_leaves_whole_files_alone(tmp_path, processes):
     written = list(tmp_path.iterdir())
     assert len(written) < 200
     assert all(file.read_text() == 'whole' for file in written)
+
+
+@pytest.mark.parametrize('processes', [1, 2])
+def test_an_error_leaves_no_thread_of_the_bar_behind(tmp_path, processes):
+    before = threading.active_count()
+    # while the error is at hand, all that it came through is alive
+    with pytest.raises(UsageError) as error:
+        run_jobs(fail_at_seven, [(n, tmp_path) for n in range(20)], processes, 'files')
+    deadline = time.monotonic() + 5
+    while threading.active_count() > before:
+        assert time.monotonic() < deadline, error
+        time.sleep(0.01)
 
 
 def test_a_killed_process_is_an_error_and_no_wait_for_ever():

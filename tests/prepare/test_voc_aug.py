@@ -16,7 +16,7 @@ from mmseg_ext.prepare.demo import write_demo
 from mmseg_ext.prepare.lists import write_names
 from mmseg_ext.prepare.masks import is_whole_png, read_mask
 from mmseg_ext.prepare.palette import voc_palette
-from mmseg_ext.prepare.sbd_mat import read_sbd_labels, sbd_mat_bytes
+from mmseg_ext.prepare.sbd_mat import read_sbd_labels
 from mmseg_ext.prepare.voc_aug import convert
 
 STOCK = Path(mmseg.__file__).parent / '.mim/tools/dataset_converters/voc_aug.py'
@@ -130,12 +130,12 @@ def first_mat(tree):
 
 def spoil_labels(tree, change):
     mat = first_mat(tree)
-    mat.write_bytes(sbd_mat_bytes(change(read_sbd_labels(mat))))
+    savemat(mat, {'GTcls': {'Segmentation': change(read_sbd_labels(mat))}})
 
 
-def set_pixel(value):
+def set_pixel(value, dtype=np.uint8):
     def change(labels):
-        labels = labels.copy()
+        labels = labels.astype(dtype)
         labels[3, 4] = value
         return labels
 
@@ -149,12 +149,6 @@ def add_line(file, line=None):
 
 def cut(file, length):
     file.write_bytes(file.read_bytes()[:length])
-
-
-def save_signed(tree):
-    labels = read_sbd_labels(first_mat(tree)).astype(np.int16)
-    labels[0, 0] = 256 + 3
-    savemat(first_mat(tree), {'GTcls': {'Segmentation': labels}})
 
 
 def voc_of(tree):
@@ -173,7 +167,10 @@ SPOILT = {
     'no struct': (lambda t: savemat(first_mat(t), {'GTcls': 1}), r'{}\.mat holds no GTcls'),
     'label 21': (lambda t: spoil_labels(t, set_pixel(21)), r'{}\.mat holds label 21; VOC has 21'),
     'label 254': (lambda t: spoil_labels(t, set_pixel(254)), r'{}\.mat holds label 254'),
-    'label 259': (save_signed, r'{}\.mat holds labels that are no whole numbers from 0 to 255'),
+    'label 259': (
+        lambda t: spoil_labels(t, set_pixel(259, np.int16)),
+        r'{}\.mat holds labels that are no whole numbers from 0 to 255',
+    ),
     'turned mask': (
         lambda t: spoil_labels(t, np.transpose),
         r'{0}\.mat is \d+x\d+, but .*{0}\.jpg',
@@ -265,13 +262,11 @@ def test_the_demo_of_the_defaults_is_complete_after_the_conversion_too(tree):
     assert not write_demo(tree, num_train=40, num_aug=8, num_val=20)
 
 
-def make_tree(folder):
-    write_demo(folder / 'tree', num_train=40, num_aug=40, num_val=20)
-    return arguments(folder / 'tree', processes=2)
-
-
 @pytest.mark.parametrize('kills', [3, pytest.param(20, marks=pytest.mark.slow)])
-def test_a_rerun_after_kills_ends_right(tmp_path, kills):
+def test_a_rerun_after_kills_ends_right(demo_root, tmp_path, kills):
+    def make_tree(folder):
+        return arguments(shutil.copytree(demo_root, folder / 'tree'), processes=2)
+
     survive_kills(convert, make_tree, tmp_path, kills=kills)
 
 
