@@ -55,9 +55,16 @@ def convert(devkit: Path, sbd: Path, out: Path, num_processes: int) -> Conversio
 
     Raises:
         UsageError: As ``read_sources``; or a file does not read, or holds a label outside VOC's
-            classes, or labels of another size than its photograph. The lists are not written then.
+            classes, or labels of another size than its photograph, or ``out`` is no
+            folder for masks. The lists are not written then.
     """
     sources = read_sources(devkit, sbd)
+    if out.resolve() == (sources.voc / 'SegmentationClass').resolve():
+        raise UsageError(
+            f"{out} holds VOC's own masks, which SBD's must not mix with; name another"
+        )
+    if out.exists() and not out.is_dir():
+        raise UsageError(f'{out} is no folder; name one for the masks')
     out.mkdir(parents=True, exist_ok=True)
     clear_remains(out)
     jobs = list_jobs(sources, out)

@@ -230,6 +230,17 @@ def test_swapped_folders_are_named(tree):
         convert(tree / 'benchmark_RELEASE', tree / 'VOCdevkit', tree / 'out', 1)
 
 
+def test_a_place_that_is_not_for_these_masks_is_refused(tree):
+    devkit, sbd, *_ = arguments(tree)
+    own = devkit / 'VOC2012/SegmentationClass'
+    before = sorted(own.iterdir())
+    with pytest.raises(UsageError, match=r"SegmentationClass holds VOC's own masks"):
+        convert(devkit, sbd, own, 1)
+    with pytest.raises(UsageError, match=r'demo\.json is no folder'):
+        convert(devkit, sbd, tree / 'demo.json', 1)
+    assert sorted(own.iterdir()) == before
+
+
 @pytest.fixture
 def tool(tree, monkeypatch, capsys):
     """Runs the command on the tree; returns what it printed and its exit status."""
