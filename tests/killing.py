@@ -1,5 +1,6 @@
 """kill -9 at random moments of a conversion, and what a rerun makes of it."""
 
+import contextlib
 import multiprocessing
 import os
 import random
@@ -55,12 +56,11 @@ def survive_kills(function, make_tree, tmp_path, kills, seed=0):
                 process.join(120)
             finished = process.exitcode is not None
             if not finished:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.join()
+                _kill_all(process)
                 done += 1
         assert process.exitcode == 0
         found = _files(folder)
-        assert found.keys() == expected.keys()
+        assert found.keys() == expected.keys(), found.keys() ^ expected.keys()
         assert found == expected
 
 
@@ -71,7 +71,19 @@ def _start(function, args):
     return process, began
 
 
+def _kill_all(process):
+    os.killpg(process.pid, signal.SIGKILL)
+    process.join()
+    # until the last of its workers is gone, what that one left counts as under way
+    with contextlib.suppress(ProcessLookupError):
+        while True:
+            os.killpg(process.pid, 0)
+            time.sleep(0.01)
+
+
 def _run(function, args, began):
+    # as in a command line on Linux; else each pool of workers would start a server of its own
+    multiprocessing.set_start_method('fork', force=True)
     os.setsid()  # a kill takes the processes of the conversion along
     began.set()
     function(*args)
