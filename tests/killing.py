@@ -1,11 +1,11 @@
 """kill -9 at random moments of a conversion, and what a rerun makes of it."""
 
-import contextlib
 import multiprocessing
 import os
 import random
 import signal
 import time
+from pathlib import Path
 
 # a server that has imported these once starts each conversion in a moment
 processes = multiprocessing.get_context('forkserver')
@@ -74,11 +74,17 @@ def _start(function, args):
 def _kill_all(process):
     os.killpg(process.pid, signal.SIGKILL)
     process.join()
-    # until the last of its workers is gone, what that one left counts as under way
-    with contextlib.suppress(ProcessLookupError):
-        while True:
-            os.killpg(process.pid, 0)
-            time.sleep(0.01)
+    # what a worker that is not quite dead has left would count as under way
+    while any(_is_of_group(stat, process.pid) for stat in Path('/proc').glob('[0-9]*/stat')):
+        time.sleep(0.01)
+
+
+def _is_of_group(stat, group):
+    try:
+        state, _, number = stat.read_text().rpartition(')')[2].split()[:3]
+    except OSError:  # it has ended meanwhile
+        return False
+    return int(number) == group and state != 'Z'
 
 
 def _run(function, args, began):

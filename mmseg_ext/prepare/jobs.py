@@ -94,7 +94,12 @@ def _is_alive(process: int) -> bool:
         return False
     except PermissionError:  # it is another user's
         return True
-    return True
+    try:
+        state = Path(f'/proc/{process}/stat').read_text().rpartition(')')[2].split()[0]
+    except OSError:  # not Linux, or it has ended meanwhile
+        return True
+    # a killed one whose parent does not collect it, as in a container without an init
+    return state != 'Z'
 
 
 def _init_worker() -> None:

@@ -133,5 +133,15 @@ def test_only_the_remains_of_dead_processes_go(tmp_path):
     assert not is_written(tmp_path / 'c.png'), 'an empty file is none'
 
 
+@pytest.mark.skipif(not Path('/proc/self/stat').exists(), reason='no /proc')
+def test_a_dead_process_that_nobody_collects_is_dead(tmp_path):
+    dead = subprocess.Popen([sys.executable, '-c', ''])
+    os.waitid(os.P_PID, dead.pid, os.WEXITED | os.WNOWAIT)
+    (tmp_path / f'.{dead.pid}.a.png').touch()
+    clear_remains(tmp_path)
+    assert not list(tmp_path.iterdir())
+    dead.wait()
+
+
 def test_a_rerun_after_kills_ends_right(tmp_path):
     survive_kills(copy_slowly, make_sources, tmp_path, kills=3)
