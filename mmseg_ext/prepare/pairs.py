@@ -10,6 +10,8 @@ from mmseg_ext.engine.errors import UsageError
 
 EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 
+JPEG = ('.jpg', '.jpeg')
+
 # What names end in besides the extension, as tools and public sets write them; the plain one first.
 IMAGE_ENDINGS = ('', '_leftImg8bit', '_image', '_img', '_sat', '_rgb')
 MASK_ENDINGS = (
@@ -65,7 +67,7 @@ def find_pairs(
 
     Raises:
         UsageError: A folder is not there or holds no such file, there is no pair, or two files
-            have the same name.
+            have the same name; or a label file is a JPEG.
     """
     image_files = dict(_list_files(images, img_suffix))
     mask_files = dict(_list_files(masks, seg_map_suffix))
@@ -101,6 +103,11 @@ def find_pairs(
             f'no image of {images} has a label file in {masks}: {next(iter(image_files.values()))} '
             f'and {next(iter(mask_files.values()))} for one; say what their names end in, such as '
             '--img-suffix _photo.jpg --seg-map-suffix _classes.png'
+        )
+    lossy = next((pair.mask for pair in pairs if pair.mask.suffix.lower() in JPEG), None)
+    if lossy:
+        raise UsageError(
+            f'{lossy} would be a label file, but JPEG changes labels; are the folders swapped?'
         )
     used = {path for pair in pairs for path in (pair.image, pair.mask)}
     lone_masks = [path for path in mask_files.values() if path not in used]

@@ -56,7 +56,8 @@ def parse_map(text: str) -> dict[int | tuple[int, int, int], int]:
 def recode(masks: Path, out: Path, label_of: Mapping, num_processes: int) -> int:
     """Writes each mask below a folder as a label file, ``.png``, under the same name below another.
 
-    Files that are there already are kept. The map is written beside them, as ``label_map.txt``.
+    Files that are there already are kept, also when the map has grown since. The map is written
+    beside them, as ``label_map.txt``.
 
     Returns:
         How many were written.
@@ -67,10 +68,12 @@ def recode(masks: Path, out: Path, label_of: Mapping, num_processes: int) -> int
     """
     jobs = _jobs(masks, out, label_of)
     made_with = out / MAP_FILE
-    if made_with.is_file() and made_with.read_text() != _format(label_of):
-        raise UsageError(f'{out} was made with another map, {made_with}; name another folder')
-    if not made_with.is_file() and any(is_whole_png(target) for _, target, _ in jobs):
-        raise UsageError(f'{out} holds label files of unknown origin; name another folder')
+    if any(is_whole_png(target) for _, target, _ in jobs):
+        if not made_with.is_file():
+            raise UsageError(f'{out} holds label files of unknown origin; name another folder')
+        # what a shorter map made stays right: an unknown value ends a run, and a longer one goes on
+        if not parse_map(made_with.read_text()).items() <= label_of.items():
+            raise UsageError(f'{out} was made with another map, {made_with}; name another folder')
     for folder in {target.parent for _, target, _ in jobs} | {out}:
         folder.mkdir(parents=True, exist_ok=True)
         clear_remains(folder)

@@ -73,7 +73,7 @@ def split_pairs(pairs: Sequence[Pair], rule: Rule) -> dict[str, list[Pair]]:
         raise UsageError('nothing to split: give --val or --test')
     sets, left_out = {}, []
     for part, number in wanted.items():  # from the end
-        sets[part] = _take(groups, number)
+        sets[part] = _take(groups, number, rule.by != 'random')
         for _ in range(min(rule.gap, len(groups))):
             left_out += groups.pop()
     sets['train'] = [pair for group in groups for pair in group]
@@ -163,13 +163,24 @@ def _number(amount: float | int, total: int) -> int:
     return max(1, round(amount * total)) if isinstance(amount, float) else amount
 
 
-def _take(groups: list[list[Pair]], wanted: int) -> list[Pair]:
-    """Takes groups from the end until their number is nearest to the wanted one."""
-    taken: list[Pair] = []
-    while groups and (
-        not taken or abs(len(taken) + len(groups[-1]) - wanted) < abs(len(taken) - wanted)
-    ):
-        taken += groups.pop()
+def _take(groups: list[list[Pair]], wanted: int, in_order: bool) -> list[Pair]:
+    """Takes groups from the end as long as that brings their number nearer to the wanted one.
+
+    In an order it stops at the first that does not; else it goes on to smaller ones. One is taken
+    in any case.
+    """
+    taken, kept = [], []
+    while groups:
+        with_it = len(taken) + len(groups[-1])
+        nearer = abs(with_it - wanted) < abs(len(taken) - wanted)
+        if not nearer and in_order:
+            break
+        (taken.extend if nearer else kept.append)(groups.pop())
+    groups += reversed(kept)
+    if not taken and groups:
+        last = len(groups) - 1
+        index = last if in_order else min(range(last + 1), key=lambda i: len(groups[i]))
+        taken = groups.pop(index)
     return taken
 
 

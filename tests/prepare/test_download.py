@@ -243,6 +243,23 @@ def test_a_set_comes_to_its_place_and_is_left_alone_then(server, tmp_path, kind)
     assert check_release('set', tmp_path, release) == []
 
 
+def test_what_a_killed_unpacking_left_is_no_part_of_the_set(server, tmp_path):
+    release = make_release(server)
+    left = tmp_path / 'sets/.Set.unpacking/img'
+    left.mkdir(parents=True)
+    (left / 'torn.jpg').touch()
+    get_release('set', tmp_path, release)
+    assert read_tree(tmp_path) == {f'sets/Set/{name}': content for name, content in WANTED.items()}
+
+
+def test_a_file_that_a_power_cut_emptied_is_missed(server, tmp_path):
+    release = make_release(server)
+    get_release('set', tmp_path, release)
+    (tmp_path / 'sets/Set/img/3.jpg').write_bytes(b'')
+    (fault,) = check_release('set', tmp_path, release)
+    assert fault.endswith('sets/Set has 39 of 40 img/*.jpg')
+
+
 def test_a_kept_archive_serves_again_and_for_the_check(server, tmp_path):
     release = make_release(server)
     get_release('set', tmp_path, release, keep_archive=True)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from killing import survive_kills
 from PIL import Image
@@ -45,6 +45,7 @@ def test_a_map_that_is_none_says_why(text, message):
         parse_map(text)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.booleans())
 def test_labels_are_those_of_a_look_up_pixel_by_pixel(seed, by_colour):
     rng = np.random.default_rng(seed)
@@ -108,6 +109,17 @@ def test_a_folder_is_converted_once_and_verified(tmp_path):
     assert recode(masks, out, BINARY, 1) == 1
     with pytest.raises(UsageError, match=r'labels was made with another map, .*label_map\.txt'):
         recode(masks, out, {0: 0, 255: 2}, 1)
+
+
+def test_after_an_unknown_value_a_longer_map_goes_on(tmp_path):
+    masks, out = write_masks(tmp_path), tmp_path / 'labels'
+    Image.new('L', (3, 3)).save(masks / '0_first.png')
+    with pytest.raises(UsageError, match='holds 255'):
+        recode(masks, out, {0: 0}, 1)
+    assert (out / '0_first.png').is_file()
+    assert recode(masks, out, BINARY, 1) == 6
+    assert check_recoded(masks, out, BINARY, 1) == []
+    assert (out / 'label_map.txt').read_text() == '0=0\n255=1\n'
 
 
 def test_a_check_names_each_fault(tmp_path):

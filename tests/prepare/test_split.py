@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -102,6 +102,7 @@ def test_a_star_stands_for_a_folder_in_the_middle(tmp_path):
         (['images/a.jpg', 'images/a.png', 'masks/a.png'], r'a\.jpg and .*a\.png have the same'),
         (['images/a.txt', 'masks/a.png'], r'images holds no file \.jpg'),
         (['images/a.jpg'], r'there is no folder .*masks'),
+        (['images/a.png', 'masks/a.JPG'], r'masks/a\.JPG would be .* are the folders swapped'),
     ],
 )
 def test_folders_that_make_no_pairs_say_why(tmp_path, files, message):
@@ -117,6 +118,7 @@ def test_lists_need_one_suffix_and_plain_names():
         check_listable(fake('a '))
 
 
+@settings(deadline=None)
 @given(st.integers(5, 60), st.floats(0.05, 0.4), st.integers(0, 5), st.integers(0, 9))
 def test_chance_splits_whole_sets_that_hardly_move_when_an_image_is_added(n, val, test, seed):
     pairs = fake(*(f'{i:03}' for i in range(n)))
@@ -156,6 +158,15 @@ def test_a_group_is_never_cut():
         assert sum(map(len, takes.values())) == 6
         assert len(parts['val']) in (6, 10)
     assert takes['val'] == {'e', 'f'}, 'ordered: the last'
+    huge = fake(*(f'{take}/{i}' for take, n in (('a', 60), ('b', 7), ('c', 12)) for i in range(n)))
+    for seed in range(9):
+        parts = split_pairs(huge, Rule(val=8, seed=seed, group='^[a-z]'))
+        assert len(parts['val']) in (7, 12), 'a group that is too large is passed over'
+    drawn = {
+        tuple(names(split_pairs(pairs, Rule(val=8, group='^[a-z]', seed=seed)))['val'])
+        for seed in range(9)
+    }
+    assert len(drawn) > 3, 'by chance: others with another seed'
 
 
 def test_times_sort_by_their_numbers(tmp_path):
