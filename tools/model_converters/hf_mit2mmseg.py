@@ -14,7 +14,7 @@ from mmseg_ext.prepare.weights.verify import verify
 
 EXAMPLES = """where to download: https://huggingface.co/nvidia, pytorch_model.bin or
   model.safetensors of
-  mit-b0 (14 MB), -b1 (55), -b2 (99), -b3 (179), -b4 (247), -b5 (328): pretrained on ImageNet
+  mit-b0 (14 MB), -b1 (55), -b2 (99), -b3 (178), -b4 (245), -b5 (328): pretrained on ImageNet
   segformer-b0-finetuned-ade-512-512 (15 MB) to b5-finetuned-ade-640-640 (339 MB): whole networks
 
 examples:
