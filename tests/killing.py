@@ -9,9 +9,7 @@ from pathlib import Path
 
 # a server that has imported these once starts each conversion in a moment
 processes = multiprocessing.get_context('forkserver')
-processes.set_forkserver_preload(
-    ['mmseg_ext.prepare.jobs', 'mmseg_ext.prepare.weights.cli', 'mmseg.datasets', 'scipy.io']
-)
+processes.set_forkserver_preload(['mmseg_ext.prepare.jobs', 'mmseg.datasets', 'scipy.io', 'torch'])
 
 
 def survive_kills(function, make_tree, tmp_path, kills, seed=0):
