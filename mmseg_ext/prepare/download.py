@@ -48,7 +48,7 @@ def get_release(
         data_root: The folder ``data``.
         release: What and where it is.
         archive: The archive, if it was fetched by hand; it is left where it is.
-        keep_archive: Keep a downloaded archive; else it goes once it is unpacked.
+        keep_archive: Keep the archive in ``downloads``; else it goes once it is unpacked.
         pause: As in ``fetch``.
         timeout: As in ``fetch``.
 
@@ -60,46 +60,38 @@ def get_release(
             another, the disk has no room, or half a data set is in its place.
     """
     target = data_root / release.target
-    if target.exists():
+    folder = data_root / 'downloads' / name
+    missing = not target.exists()
+    if not missing:
         faults = count_faults(target, release)
         if faults:
             raise UsageError(f'{faults[0]}; move {target} away and run this again')
-        return False
-    folder = data_root / 'downloads' / name
-    folder.mkdir(parents=True, exist_ok=True)
+        if not folder.is_dir():  # nothing to write, which a shared disk may forbid
+            return False
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f'{folder} cannot be made: {error.strerror}; see --data-root') from error
     with _locked(folder, name):
-        source = archive or folder / release.file
-        if not source.is_file():
-            if archive:
-                raise UsageError(f'there is no archive {archive}')
-            part = source.with_name(f'{source.name}.part')
-            there = part.stat().st_size if part.is_file() else 0
-            _need_room(data_root, release.size * (1 + UNPACKED) - there)
-            with _bar(release.file, release.size, there) as update:
-                try:
-                    fetch(
-                        release.urls,
-                        source,
-                        release.size,
-                        release.checksum,
-                        update,
-                        pause,
-                        timeout,
-                    )
-                except FetchError as error:
-                    raise UsageError(_by_hand(name, release, source, str(error))) from error
-        else:
-            problem = verify(source, release.size, release.checksum)
-            if problem:
-                raise UsageError(f'{problem}: another file, or not whole; remove it')
-        _need_room(data_root, release.size * UNPACKED)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with _bar(f'unpacking {release.file}', None) as update:
-            unpack(source, release.inner, target, _summed(update))
+        if missing:
+            source = archive or folder / release.file
+            if not source.is_file():
+                if archive:
+                    raise UsageError(f'there is no archive {archive}')
+                _download(name, data_root, release, source, pause, timeout)
+            else:
+                problem = verify(source, release.size, release.checksum)
+                if problem:
+                    raise UsageError(f'{problem}: another file, or not whole; remove it')
+            _need_room(data_root, release.size * UNPACKED)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with _bar(f'unpacking {release.file}', None) as update:
+                unpack(source, release.inner, target, _summed(update))
         if not (archive or keep_archive):
-            source.unlink()
+            # also one that a run left that was killed when it had unpacked it
+            (folder / release.file).unlink(missing_ok=True)
     _remove_empty(folder)
-    return True
+    return missing
 
 
 def count_faults(target: Path, release: Release) -> list[str]:
@@ -152,6 +144,19 @@ def convert_sbd(data_root: Path, num_processes: int) -> str:
     done = voc_aug.convert(devkit, sbd, out, num_processes)
     counts = (f'{split}.txt {len(names):,}' for split, names in done.sources.lists.items())
     return '\n'.join([*done.notes, f'{out}: {", ".join(counts)} images'])
+
+
+def _download(
+    name: str, data_root: Path, release: Release, file: Path, pause: float, timeout: float
+) -> None:
+    part = file.with_name(f'{file.name}.part')
+    there = part.stat().st_size if part.is_file() else 0
+    _need_room(data_root, release.size * (1 + UNPACKED) - there)
+    with _bar(release.file, release.size, there) as update:
+        try:
+            fetch(release.urls, file, release.size, release.checksum, update, pause, timeout)
+        except FetchError as error:
+            raise UsageError(_by_hand(name, release, file, str(error))) from error
 
 
 def _by_hand(name: str, release: Release, place: Path, reasons: str) -> str:

@@ -38,6 +38,9 @@ class Server(ThreadingHTTPServer):
         self.files, self.how, self.asked = {}, {}, []
         threading.Thread(target=self.serve_forever, kwargs=dict(poll_interval=0.02)).start()
 
+    def handle_error(self, *args):
+        """Clients that are killed break their connections; nothing else is to be said of it."""
+
     def url(self, path='/a.bin'):
         return f'http://127.0.0.1:{self.server_port}{path}'
 
@@ -250,6 +253,24 @@ def test_what_a_killed_unpacking_left_is_no_part_of_the_set(server, tmp_path):
     (left / 'torn.jpg').touch()
     get_release('set', tmp_path, release)
     assert read_tree(tmp_path) == {f'sets/Set/{name}': content for name, content in WANTED.items()}
+
+
+def test_an_archive_that_a_kill_left_after_unpacking_goes(server, tmp_path):
+    release = make_release(server)
+    get_release('set', tmp_path, release, keep_archive=True)
+    assert (tmp_path / 'downloads/set/set.tgz').is_file()
+    assert not get_release('set', tmp_path, release)
+    assert not (tmp_path / 'downloads').exists()
+
+
+def test_a_whole_set_on_a_disk_that_cannot_be_written_is_left_alone(server, tmp_path):
+    release = make_release(server)
+    get_release('set', tmp_path, release)
+    (tmp_path / 'downloads').write_text('in the way of any folder')
+    assert not get_release('set', tmp_path, release)
+    shutil.rmtree(tmp_path / 'sets')
+    with pytest.raises(UsageError, match='downloads/set cannot be made: .*--data-root'):
+        get_release('set', tmp_path, release)
 
 
 def test_a_file_that_a_power_cut_emptied_is_missed(server, tmp_path):
