@@ -82,7 +82,7 @@ def get_release(
             else:
                 problem = verify(source, release.size, release.checksum)
                 if problem:
-                    raise UsageError(f'{problem}: another file, or not whole; remove it')
+                    raise UsageError(f'{problem}: another file, or not whole; download it again')
             _need_room(data_root, release.size * UNPACKED)
             target.parent.mkdir(parents=True, exist_ok=True)
             with _bar(f'unpacking {release.file}', None) as update:
