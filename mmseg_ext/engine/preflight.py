@@ -41,6 +41,8 @@ PREPARE = {
     'coco': 'run python tools/dataset_converters/coco_voc.py COCO',
     'voc': f'run {DOWNLOAD} voc; to try it without, run '
     'python tools/dataset_converters/demo.py and set data_root=data/demo/VOCdevkit/VOC2012',
+    'ade20k_20': 'the full ADE20K has thousands of classes; run python '
+    'tools/dataset_converters/ade20k_full.py FULL OUT and set data_root=OUT',
     'ade20k': f'run {DOWNLOAD} ade20k; README.md, "Data", has the full release',
     'camvid': 'README.md, "Data", says where CamVid comes from and where it goes',
 }

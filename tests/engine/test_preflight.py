@@ -50,8 +50,34 @@ def test_missing_data_names_the_place_and_the_way_out(cfg):
 
 def test_the_class_gives_the_hint_where_the_path_does_not(cfg):
     cfg.train_dataloader.dataset.data_root = '/nowhere'
-    with pytest.raises(UsageError, match=r'no /nowhere; run python tools.*download\.py voc; to try'):
+    with pytest.raises(
+        UsageError, match=r'no /nowhere; run python tools.*download\.py voc; to try'
+    ):
         preflight.check(cfg)
+
+
+@pytest.mark.parametrize(
+    ('kind', 'root', 'folder', 'message'),
+    [
+        (
+            'ADE20KDataset',
+            'ADE20K_2021_17_01',
+            'images/training',
+            'ade20k_full.py FULL OUT and set',
+        ),
+        ('PascalVOCDataset', 'coco', 'train2017', 'coco_voc.py COCO'),
+    ],
+)
+def test_a_set_that_needs_conversion_names_the_converter(tmp_path, kind, root, folder, message):
+    (tmp_path / root / folder).mkdir(parents=True)
+    dataset = dict(
+        type=kind,
+        data_root=str(tmp_path / root),
+        data_prefix=dict(img_path=folder, seg_map_path='labels'),
+        pipeline=[dict(type='LoadAnnotations')],
+    )
+    with pytest.raises(UsageError, match=f'there is no .*labels; .*{message}'):
+        preflight.check_data('train', dataset, {})
 
 
 def test_missing_demo_data_names_the_command(cfg):

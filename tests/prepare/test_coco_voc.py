@@ -261,6 +261,10 @@ def set_shape(shape):
         ),
         (set_shape(dict(size=[40, 48])), r'annotation 1 holds no mask that pycocotools reads'),
         (set_shape(dict(size=[40, 48], counts=5)), r'annotation 1 holds no mask'),
+        (set_shape(dict(size=[40, 48], counts=[7, 7])), r'annotation 1 holds no mask'),
+        (set_shape([['a', 'b', 'c', 'd', 'e', 'f']]), r'annotation 1 holds no mask'),
+        (set_shape('mask'), r'annotation 1 has a polygon of fewer'),
+        (set_shape(None), r'annotation 1 holds no mask'),
     ],
 )
 def test_bad_annotations_are_named(coco, damage, message):
