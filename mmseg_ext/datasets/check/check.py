@@ -89,7 +89,7 @@ def check_config(
     findings += check_pairs(parts)
     looked = scan(parts, num_processes, max_images, pixels)
     for part in parts:
-        findings += check_soundness(part, looked) + check_labels(part, looked)
+        findings += check_soundness(part, looked) + check_labels(part, looked, parts)
     summaries = {}
     for split in SPLITS:
         members = [part for part in parts if part.split == split]

@@ -63,8 +63,15 @@ def count_labels(parts: Sequence[Part], scan: Scan) -> Histogram | None:
     return Histogram(_names(parts[0], num_classes), pixels, images, ignored, outside)
 
 
-def check_labels(part: Part, scan: Scan) -> list[Finding]:
-    """Labels outside the classes, and signs that all of them mean something else."""
+def check_labels(part: Part, scan: Scan, parts: Sequence[Part]) -> list[Finding]:
+    """Labels outside the classes, and signs that all of them mean something else.
+
+    Args:
+        part: The dataset.
+        scan: What is in its files.
+        parts: All datasets of the config. A sign that those with the same classes do not share, or
+            that is seen in a part of the files, may come of a rare class: it is a warning then.
+    """
     if not part.has_labels:
         return []
     if part.limits is None:
@@ -84,16 +91,18 @@ def check_labels(part: Part, scan: Scan) -> list[Finding]:
             f'{ignore_index} (ignored)'
         )
         findings.append(Finding(FAULT, 'label-outside', part.path, message, items))
-    raw: dict[int, int] = {}
-    for (path, _), look in scan.masks.items():
-        if path == part.path:
-            for value, number in look.raw.items():
-                raw[value] = raw.get(value, 0) + number
+    raw = _count_raw([part], scan)
     if raw and not part.dataset.metainfo.get('label_map'):
-        reduced = bool(getattr(part.dataset, 'reduce_zero_label', False))
-        suspicion = suspect(raw, _names(part, num_classes), ignore_index, reduced)
+        settings = _names(part, num_classes), ignore_index, _is_reduced(part)
+        suspicion = suspect(raw, *settings)
         if suspicion:
             severity, message = suspicion
+            kin = [p for p in parts if (p.classes, _is_reduced(p)) == (part.classes, settings[2])]
+            if scan.partial:
+                severity = WARNING
+            elif not suspect(_count_raw(kin, scan), *settings):
+                severity = WARNING
+                message += '; the other data sets of the config hold what is missing here'
             findings.append(Finding(severity, 'label-meaning', part.path, message))
     return findings
 
@@ -208,6 +217,21 @@ def _suspect_reduced(
             f'{seen}, never {number}: if 0 is {classes[0]}, reduce_zero_label=True {result}'
         )
     return None
+
+
+def _count_raw(parts: Sequence[Part], scan: Scan) -> dict[int, int]:
+    """Pixels of each value in the files of these datasets."""
+    raw: dict[int, int] = {}
+    paths = {part.path for part in parts}
+    for (path, _), look in scan.masks.items():
+        if path in paths:
+            for value, number in look.raw.items():
+                raw[value] = raw.get(value, 0) + number
+    return raw
+
+
+def _is_reduced(part: Part) -> bool:
+    return bool(getattr(part.dataset, 'reduce_zero_label', False))
 
 
 def _loaded(part: Part, scan: Scan) -> dict[str, dict[int, int]]:

@@ -271,6 +271,22 @@ def test_no_reduce_zero_label_where_zero_is_no_class(tree):
     assert kinds(tree.check()) == {'much-ignored'}
 
 
+def test_a_class_that_val_alone_lacks_is_no_sign_of_shifted_labels(tree):
+    """0 for the rest, 1 to 3: without class 3 in val, its files look as if 0 were a class."""
+    tree.change_labels(lambda label: label % 4, ['train'])
+    tree.change_labels(lambda label: label % 3, ['val'])
+    tree.set(type='BaseSegDataset', reduce_zero_label=True, metainfo=dict(classes=('a', 'b', 'c')))
+    tree.cfg.model.decode_head.num_classes = 3
+    report = tree.check()
+    found = find(report, 'label-meaning')
+    assert (found.severity, found.where) == (WARNING, 'val_dataloader.dataset')
+    assert found.message.endswith('other data sets of the config hold what is missing here')
+    assert report.number(FAULT) == 0
+    tree.change_labels(lambda label: label % 3, ['train'])
+    assert find(tree.check(), 'label-meaning', 'train').severity == FAULT
+    assert find(tree.check(max_images=3), 'label-meaning', 'train').severity == WARNING
+
+
 def test_a_contradiction_of_dataset_and_transform(tree):
     tree.cfg.train_dataloader.dataset.pipeline[1].reduce_zero_label = True
     assert (
