@@ -1,9 +1,16 @@
 """The error that a user can mend."""
 
+import errno
 import os
 import sys
 import warnings
 from collections.abc import Callable
+
+# What the system refuses and the user can mend: rights, a file in a folder's place, a full disk.
+_REFUSALS = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.EISDIR,
+    errno.ENOSPC, errno.EDQUOT,
+)  # fmt: skip
 
 
 class UsageError(RuntimeError):
@@ -26,6 +33,9 @@ def found_by_all(message: str) -> UsageError:
 def run_command(main: Callable[[], None]) -> None:
     """Runs the body of a command line; a ``UsageError`` becomes one line and exit status 2.
 
+    So does what the system refuses, a folder that is closed to us for one; Ctrl-C becomes a word
+    and status 130, as shells have it.
+
     What every process of a job runs into, the first of each machine says; what one alone meets, a
     label of its batch for one, that one says.
     """
@@ -37,6 +47,14 @@ def run_command(main: Callable[[], None]) -> None:
         if is_local_main() or (_is_distributed() and not error.shared):
             print(f'error: {error}', file=sys.stderr)
         sys.exit(2)
+    except OSError as error:
+        if error.errno not in _REFUSALS or not error.filename:
+            raise
+        print(f'error: {error.filename}: {error.strerror}', file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print('interrupted', file=sys.stderr)
+        sys.exit(130)
 
 
 def is_local_main() -> bool:

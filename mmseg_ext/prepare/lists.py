@@ -22,7 +22,7 @@ def write_names(file: Path, names: Iterable[str]) -> None:
     """Writes a list, sorted; makes its folder."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with replacing(file) as part:
-        part.write_text(_to_text(names))
+        part.write_text(_to_text(names), encoding='utf-8')
 
 
 def names_checksum(names: Iterable[str]) -> str:
@@ -71,7 +71,11 @@ def count_names(names: Collection[str]) -> str:
 def _read_lines(file: Path) -> list[str]:
     if not file.is_file():
         raise UsageError(f'there is no list {file}')
-    return [line.strip() for line in file.read_text().splitlines() if line.strip()]
+    try:
+        lines = file.read_text(encoding='utf-8').splitlines()
+    except UnicodeDecodeError as error:
+        raise UsageError(f'{file} is no list of names: {error}; take the original list') from error
+    return [line.strip() for line in lines if line.strip()]
 
 
 def _to_text(names: Iterable[str]) -> str:

@@ -28,6 +28,12 @@ def test_a_repeated_name_and_a_missing_list_are_named(tmp_path):
         read_names(tmp_path / 'b.txt')
 
 
+def test_a_file_that_is_no_text_is_named(tmp_path):
+    (tmp_path / 'train.txt').write_bytes(b'a\n\xff\xfe\n')
+    with pytest.raises(UsageError, match='train.txt is no list of names'):
+        read_names(tmp_path / 'train.txt')
+
+
 @pytest.mark.parametrize(
     'text, faults',
     [
