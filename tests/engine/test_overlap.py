@@ -52,8 +52,15 @@ def test_names_of_another_tree_are_no_overlap(warnings):
 
 def test_a_validation_image_in_a_training_list_is_refused():
     val = part('val', 'b.jpg', 'c.jpg', path='val')
-    with pytest.raises(UsageError, match=r'trainval\.txt\) and val.*share 2 images, b\.jpg for'):
-        check_overlap([part('trainval', 'a.jpg', 'b.jpg', 'c.jpg')], [val])
+    with pytest.raises(UsageError, match=r'all\.txt\) and val.*share 2 images, b\.jpg for'):
+        check_overlap([part('all', 'a.jpg', 'b.jpg', 'c.jpg')], [val])
+
+
+def test_training_on_trainval_is_a_warning(warnings):
+    """Its name says that the validation images are in it."""
+    val = part('val', 'b.jpg', path='val')
+    check_overlap([part('trainval', 'a.jpg', 'b.jpg')], [val])
+    assert len(warnings) == 1 and 'share 1 images, b.jpg for one' in warnings[0]
 
 
 def test_learning_a_list_by_heart_is_a_warning(warnings):
