@@ -17,8 +17,9 @@ def check_overlap(parts: Sequence[Part], scan: Scan) -> list[Finding]:
 
     Three ways to be the same image, each reported once: the same file; another file of the same
     bytes (or pixels, where the scan summed them); another file of the same name that looks the
-    same. A name alone proves nothing: many sets number the images of each folder from 1. Plain
-    pictures, as empty tiles are, do not count as copies of each other.
+    same, a warning, since frames of one camera look alike. A name alone proves nothing: many sets
+    number the images of each folder from 1. Plain pictures, as empty tiles are, do not count as
+    copies of each other.
     """
     splits = {split: [p for p in parts if p.split == split] for split in SPLITS}
     findings = []
@@ -61,15 +62,18 @@ def _between(
         else:
             namesakes += 1
     findings = []
-    for kind, items, one_is, many_are in (
-        ('leak-by-name', same, f'is in {one} too', f'are in {one} too'),
-        ('leak-by-content', copies, f'is a copy of one in {one}', f'are copies of some in {one}'),
-        ('leak-by-look', alike, f'has the name and look of one in {one}',
+    for kind, items, certain, one_is, many_are in (
+        ('leak-by-name', same, True, f'is in {one} too', f'are in {one} too'),
+        ('leak-by-content', copies, True, f'is a copy of one in {one}',
+         f'are copies of some in {one}'),
+        ('leak-by-look', alike, False, f'has the name and look of one in {one}',
          f'have the name and look of some in {one}'),
     ):  # fmt: skip
         if items:
             said = count(len(items), f'image of {other} {one_is}', f'images of {other} {many_are}')
-            findings.append(Finding(severity, kind, other, f'{said}; {why}', sorted(items)))
+            told = why if certain else f'if they are the same, {why}'
+            level = severity if certain else WARNING
+            findings.append(Finding(level, kind, other, f'{said}; {told}', sorted(items)))
     if namesakes:
         message = f'{count(namesakes, "name")} of {other} also in {one}, for other pictures'
         findings.append(Finding(NOTE, 'namesakes', other, message))
