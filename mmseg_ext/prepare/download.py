@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -161,6 +162,7 @@ def _download(
 
 def _by_hand(name: str, release: Release, place: Path, reasons: str) -> str:
     kind, _, digits = release.checksum.partition(':')
+    root = shlex.quote(str(place.parents[2]))
     tried = '\n'.join(f'  {reason}' for reason in reasons.splitlines())
     return f"""{name} could not be downloaded:
 {tried}
@@ -168,8 +170,8 @@ Run this again to go on where it stopped; behind a proxy, set https_proxy and ht
   1. download {release.file}, {release.size:,} bytes, {kind} {digits},
      from an address above or what {release.page} says now
   2. put it at {place}
-  3. run {COMMAND} {name} --data-root {place.parents[2]}
-With the file elsewhere: {COMMAND} {name} --data-root {place.parents[2]} --archive FILE"""  # noqa: E501
+  3. run {COMMAND} {name} --data-root {root}
+With the file elsewhere: {COMMAND} {name} --data-root {root} --archive FILE"""  # noqa: E501
 
 
 def _need_room(folder: Path, size: float) -> None:

@@ -72,7 +72,7 @@ def recode(masks: Path, out: Path, label_of: Mapping, num_processes: int) -> int
         if not made_with.is_file():
             raise UsageError(f'{out} holds label files of unknown origin; name another folder')
         # what a shorter map made stays right: an unknown value ends a run, and a longer one goes on
-        if not parse_map(made_with.read_text()).items() <= label_of.items():
+        if not _read_made_with(made_with).items() <= label_of.items():
             raise UsageError(f'{out} was made with another map, {made_with}; name another folder')
     for folder in {target.parent for _, target, _ in jobs} | {out}:
         folder.mkdir(parents=True, exist_ok=True)
@@ -170,6 +170,13 @@ def _jobs(masks: Path, out: Path, label_of: Mapping) -> list[tuple[Path, Path, M
     if not targets:
         raise UsageError(f'{masks} holds no file {", ".join(EXTENSIONS)}')
     return [(path, target, label_of) for target, path in targets.items()]
+
+
+def _read_made_with(file: Path) -> dict:
+    try:
+        return parse_map(file.read_text(errors='replace'))
+    except UsageError as error:
+        raise UsageError(f'{file}: {error}; name another folder') from error
 
 
 def _read(path: Path, label_of: Mapping) -> np.ndarray:
