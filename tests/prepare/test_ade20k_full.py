@@ -195,10 +195,14 @@ def test_a_second_run_keeps_everything_and_a_broken_one_is_finished(tmp_path):
     assert convert(tmp_path / 'full', out, 1) == report
     assert before == {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in out.rglob('*.*')}
     label, image = next(out.rglob('*.png')), next(out.rglob('*.jpg'))
-    label.unlink()
-    image.write_bytes(b'')
-    (out / RECORD).write_text(json.dumps(dict(json.loads((out / RECORD).read_text()), report={})))
-    assert convert(tmp_path / 'full', out, 1) == report
+    record = json.loads((out / RECORD).read_text())
+    for was_finished in (True, False):
+        label.unlink()
+        image.write_bytes(b'')
+        if not was_finished:
+            (out / RECORD).write_text(json.dumps(dict(settings=record['settings'])))
+        assert convert(tmp_path / 'full', out, 1) == report
+        assert label.stat().st_size and image.stat().st_size
     assert {path: content for path, (content, _) in before.items()} == {
         path: path.read_bytes() for path in out.rglob('*.*')
     }
