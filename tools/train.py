@@ -53,6 +53,11 @@ def main() -> None:
         help='resume although settings were changed that the checkpoint overrules',
     )
     parser.add_argument(
+        '--allow-overlap',
+        action='store_true',
+        help='train although validation images are in the training set, or images count twice',
+    )
+    parser.add_argument(
         '--strict',
         action='store_true',
         help='stop, not warn, when a fine-tuning has a much higher rate than its checkpoint had',

@@ -1,4 +1,4 @@
-"""What the guards of loading and resuming insist on."""
+"""What the guards of data, loading and resuming insist on."""
 
 import dataclasses
 import difflib
@@ -13,6 +13,8 @@ class Guards:
     """The settings in a config's ``guards``; the tools' switches set them for one run.
 
     Attributes:
+        allow_overlap: Train although validation images are in the training set, or images count
+            twice (``--allow-overlap``).
         backbone_share: Share of the backbone's tensors that ``load_from`` and ``init_cfg`` have to
             fill when training, 0 to 1.
         network_share: Share of the network's tensors that a checkpoint has to fill to be evaluated
@@ -27,6 +29,7 @@ class Guards:
             the fine-tune guard speaks.
     """
 
+    allow_overlap: bool = False
     backbone_share: float = 0.9
     network_share: float = 1.0
     allow_missing: bool = False

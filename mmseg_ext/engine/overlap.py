@@ -50,7 +50,7 @@ def make_part(path: str, node: dict, dataset: BaseDataset) -> Part:
     return Part(path, source, frozenset(images), tuple(repeated))
 
 
-def check_overlap(train: Sequence[Part], val: Sequence[Part]) -> None:
+def check_overlap(train: Sequence[Part], val: Sequence[Part], allowed: bool = False) -> None:
     """Looks for images that are in two parts of the training set, or in training and validation.
 
     The same list twice is what somebody wants who shows it twice as often, or who tries whether a
@@ -58,9 +58,14 @@ def check_overlap(train: Sequence[Part], val: Sequence[Part]) -> None:
     twice in one, and training on trainval, whose name says it; trainaug beside train or aug is
     nobody's intention.
 
+    Args:
+        train: Parts of the training set.
+        val: Parts of the validation set.
+        allowed: Warn in place of raising.
+
     Raises:
-        UsageError: trainaug beside train or aug, or an image of a training list that is in another
-            list for validation.
+        UsageError: A list beside one that its name says it holds (trainaug and aug), or an image of
+            a training list that is in another list for validation.
     """
     for index, part in enumerate(train):
         if part.repeated:
@@ -69,12 +74,12 @@ def check_overlap(train: Sequence[Part], val: Sequence[Part]) -> None:
                 f'{part.repeated[0]} for one'
             )
         for other in train[index + 1 :]:
-            _check_pair(part, other)
+            _check_pair(part, other, allowed)
         for other in val:
-            _check_leak(part, other)
+            _check_leak(part, other, allowed)
 
 
-def _check_pair(one: Part, two: Part) -> None:
+def _check_pair(one: Part, two: Part, allowed: bool) -> None:
     shared = one.images & two.images
     if not shared:
         return
@@ -82,14 +87,16 @@ def _check_pair(one: Part, two: Part) -> None:
     for whole, part in ((one, two), (two, one)):
         if _holds(whole, part):
             parts = UNIONS[Path(whole.source).stem]
-            raise UsageError(
+            _refuse(
                 f'{what}, so that each would count twice; train on {Path(whole.source).name} '
-                f'alone, or on {" and ".join(parts)}'
+                f'alone, or on {" and ".join(parts)}',
+                allowed,
             )
+            return
     _warn(f'{what}: each counts twice')
 
 
-def _check_leak(train: Part, val: Part) -> None:
+def _check_leak(train: Part, val: Part, allowed: bool) -> None:
     shared = train.images & val.images
     if not shared:
         return
@@ -97,9 +104,10 @@ def _check_leak(train: Part, val: Part) -> None:
     if train.source == val.source or _holds(train, val):
         _warn(f'{what}: the scores will say how well they are learned by heart')
         return
-    raise UsageError(
+    _refuse(
         f'{what}: the scores would say nothing of unseen images; take them out of the training '
-        'list, or train without validation: val_dataloader, val_cfg and val_evaluator=None'
+        'list, or train without validation: val_dataloader, val_cfg and val_evaluator=None',
+        allowed,
     )
 
 
@@ -113,6 +121,13 @@ def _say(shared: frozenset[str], one: Part, two: Part) -> str:
         f'{one.path} ({one.source}) and {two.path} ({two.source}) share {len(shared):,} images, '
         f'{min(shared)} for one'
     )
+
+
+def _refuse(message: str, allowed: bool) -> None:
+    if not allowed:
+        way_out = 'to go on: --allow-overlap, or guards.allow_overlap=True'
+        raise UsageError(f'{message} ({way_out})')
+    _warn(message)
 
 
 def _warn(message: str) -> None:

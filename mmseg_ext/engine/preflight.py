@@ -14,6 +14,7 @@ from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 
 from .config import find_dicts
 from .errors import UsageError, is_local_main
+from .guards import read_guards
 from .labels import bad_label, find_heads, label_range
 from .overlap import Part, check_overlap, make_part
 from .weights import check_weights
@@ -70,7 +71,8 @@ def check(cfg: Config) -> None:
             loader = cfg.get(f'{split}_dataloader')
             if loader:
                 parts[split] = check_data(split, loader['dataset'], model)
-        check_overlap(parts.get('train', []), parts.get('val', []))
+        allowed = read_guards(cfg).allow_overlap
+        check_overlap(parts.get('train', []), parts.get('val', []), allowed)
 
 
 def check_types(cfg: Config) -> None:

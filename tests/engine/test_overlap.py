@@ -63,6 +63,17 @@ def test_training_on_trainval_is_a_warning(warnings):
     assert len(warnings) == 1 and 'share 1 images, b.jpg for one' in warnings[0]
 
 
+@pytest.mark.parametrize('where', ['two parts', 'validation'])
+def test_what_is_refused_can_be_allowed(warnings, where):
+    train, val = [part('trainaug', 'a.jpg'), part('aug', 'a.jpg')], []
+    if where == 'validation':
+        train, val = [part('all', 'a.jpg')], [part('val', 'a.jpg', path='val')]
+    with pytest.raises(UsageError, match=r'--allow-overlap, or guards\.allow_overlap=True'):
+        check_overlap(train, val)
+    check_overlap(train, val, allowed=True)
+    assert len(warnings) == 1 and 'a.jpg for one' in warnings[0]
+
+
 def test_learning_a_list_by_heart_is_a_warning(warnings):
     check_overlap([part('train', 'a.jpg')], [part('train', 'a.jpg', path='val')])
     assert 'learned by heart' in warnings[0]
@@ -99,6 +110,9 @@ def test_a_config_is_looked_through(cfg, warnings, voc_root, tmp_path):
     use(lists['leaking'])
     with pytest.raises(UsageError, match=r'leaking\.txt\) and val_dataloader.*share 1 images'):
         preflight.check(cfg)
+    cfg.guards.allow_overlap = True
+    preflight.check(cfg)
+    assert 'leaking.txt' in warnings[-1]
 
 
 def test_repeat_dataset_passes(cfg, warnings):

@@ -44,7 +44,7 @@ def test_a_sound_config_passes(cfg):
 
 def test_missing_data_names_the_place_and_the_way_out(cfg):
     cfg.train_dataloader.dataset.data_root = 'data/VOCdevkit/VOC2012-gone'
-    with pytest.raises(UsageError, match=r'train_dataloader.*no data/VOCdevkit.*README'):
+    with pytest.raises(UsageError, match=r'train_dataloader.*no data/VOCdevkit.*download\.py voc'):
         preflight.check(cfg)
 
 

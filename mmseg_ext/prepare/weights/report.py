@@ -1,6 +1,7 @@
 """A verdict as text."""
 
-from .verdict import BROKEN, Verdict
+from .looks import Looks
+from .verdict import BROKEN, Group, Verdict
 
 
 def format_verdict(verdict: Verdict) -> str:
@@ -21,13 +22,36 @@ def format_verdict(verdict: Verdict) -> str:
     return '\n'.join(lines)
 
 
+def _total(verdict: Verdict) -> list[Group]:
+    groups = verdict.groups
+    if len(groups) < 2:
+        return []
+    looks = [
+        [
+            sum(column)
+            for column in zip(*(getattr(group.looks, kind) for group in groups), strict=True)
+        ]
+        for kind in ('norms', 'weights', 'biases')
+    ]
+    compared = [group.equal for group in groups if group.equal is not None]
+    return [
+        Group(
+            'all',
+            sum(group.fitting for group in groups),
+            sum(group.total for group in groups),
+            Looks(*looks),
+            sum(compared) if compared else None,
+        )
+    ]
+
+
 def _table(verdict: Verdict) -> list[str]:
     has_equal = any(group.equal is not None for group in verdict.groups)
     rows = [
         ['', 'tensors', 'norms', 'weights', 'biases', 'equal to'],
         ['', 'that fit', 'trained', 'trained', 'not zero', 'original'],
     ]
-    for group in verdict.groups:
+    for group in [*verdict.groups, *_total(verdict)]:
         looks = group.looks
         row = [group.name, f'{group.fitting}/{group.total}']
         row += ['-' if not all_ else f'{some}/{all_}'
