@@ -1,5 +1,6 @@
 import itertools
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -113,3 +114,20 @@ def run():
         return done
 
     return run
+
+
+@pytest.fixture
+def run_converter(monkeypatch, capsys):
+    """Runs a weight converter in this process; returns its status, what it said, and its errors."""
+
+    def run_converter(name, *words):
+        tool = str(ROOT / f'tools/model_converters/{name}.py')
+        monkeypatch.setattr(sys, 'argv', [tool, *map(str, words)])
+        status = 0
+        try:
+            runpy.run_path(tool, run_name='__main__')
+        except SystemExit as end:
+            status = int(end.code or 0)
+        return status, *capsys.readouterr()
+
+    return run_converter

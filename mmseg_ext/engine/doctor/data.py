@@ -49,6 +49,19 @@ DATA_SETS = (
         f'{DOWNLOAD} ade20k',
     ),
     DataSet(
+        'COCO as VOC',
+        'data/coco',
+        (
+            'train2017',
+            'val2017',
+            'voc_classes/train.txt',
+            'voc_classes/val.txt',
+            'voc_classes/train2017',
+            'voc_classes/val2017',
+        ),
+        'python tools/dataset_converters/coco_voc.py data/coco',
+    ),
+    DataSet(
         'CamVid',
         'data/camvid',
         ('images/train', 'annotations/train', 'images/val', 'annotations/val'),

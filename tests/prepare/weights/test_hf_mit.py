@@ -405,12 +405,12 @@ def test_to_others_gives_the_authors_names_too(b0):
     assert 'decode_head.linear_fuse.bn.running_var' in weights
 
 
-def test_the_tool_says_what_it_did(b0, tmp_path, run_tool):
+def test_the_tool_says_what_it_did(b0, tmp_path, run_converter):
     folder, _, file, lines = b0
-    done, said, _ = run_tool('hf_mit2mmseg', folder, tmp_path / 'b0.pth')
+    done, said, _ = run_converter('hf_mit2mmseg', folder, tmp_path / 'b0.pth')
     assert not done and lines.split('load_from')[0] in said
     assert (tmp_path / 'b0.pth').read_bytes() == file.read_bytes()
-    done, said, _ = run_tool('hf_mit2mmseg', '--to-hf', file, tmp_path / 'b0.safetensors')
+    done, said, _ = run_converter('hf_mit2mmseg', '--to-hf', file, tmp_path / 'b0.safetensors')
     assert not done and 'SegformerConfig(depths=[2, 2, 2, 2]' in said
 
 
@@ -426,6 +426,6 @@ def test_the_tool_says_what_it_did(b0, tmp_path, run_tool):
         (['--verify', '/nowhere'], 'error: checkpoint: no checkpoint at /nowhere'),
     ],
 )
-def test_words_that_do_not_go_together_are_refused(run_tool, words, said):
-    done, _, error = run_tool('hf_mit2mmseg', *words)
+def test_words_that_do_not_go_together_are_refused(run_converter, words, said):
+    done, _, error = run_converter('hf_mit2mmseg', *words)
     assert done == 2 and said in error

@@ -148,8 +148,8 @@ def test_the_other_tool_is_named(tmp_path):
         convert_to_mmseg(read_source(tmp_path / 'mit_b0.pth'), tmp_path / 'a.pth', ('hub',), 0, 0)
 
 
-def test_the_tool_says_what_it_did(tmp_path, run_tool):
+def test_the_tool_says_what_it_did(tmp_path, run_converter):
     torch.save(random_mit(), tmp_path / 'mit_b0.pth')
-    done, said, _ = run_tool('nvidia_mit2mmseg', tmp_path / 'mit_b0.pth', tmp_path / 'b0.pth')
+    done, said, _ = run_converter('nvidia_mit2mmseg', tmp_path / 'mit_b0.pth', tmp_path / 'b0.pth')
     assert not done and "MiT-B0, backbone, 160 tensors of SegFormer's authors" in said
     assert "init_cfg=dict(type='Pretrained'" in said

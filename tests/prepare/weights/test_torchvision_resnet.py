@@ -197,13 +197,13 @@ def test_the_digits_in_the_name_are_checked(tmp_path):
         read_resnet(bad)
 
 
-def test_the_tool_says_what_of_which_backbone_it_fills(tmp_path, run_tool):
+def test_the_tool_says_what_of_which_backbone_it_fills(tmp_path, run_converter):
     torch.save(empty_weights(18), tmp_path / 'resnet18.pth')
     words = [tmp_path / 'resnet18.pth', tmp_path / 'out.pth']
-    done, said, _ = run_tool('torchvision_resnet2mmseg', *words, '--backbone', 'ResNetV1c')
+    done, said, _ = run_converter('torchvision_resnet2mmseg', *words, '--backbone', 'ResNetV1c')
     assert not done and 'left out: fc.weight, fc.bias' in said
     assert 'ResNetV1c-18: backbone 95/110 (86%)' in said and 'the stem stays random' in said
-    done, said, _ = run_tool('torchvision_resnet2mmseg', *words)
+    done, said, _ = run_converter('torchvision_resnet2mmseg', *words)
     assert 'ResNet-18: backbone 100/100' in said and "init_cfg=dict(type='Pretrained'" in said
-    done, _, error = run_tool('torchvision_resnet2mmseg', *words, '--backbone', 'ResNot')
+    done, _, error = run_converter('torchvision_resnet2mmseg', *words, '--backbone', 'ResNot')
     assert done == 2 and 'cannot be built' in error

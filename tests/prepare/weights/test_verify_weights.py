@@ -273,13 +273,13 @@ def test_draws_are_told_from_trained_weights(seed):
     assert not is_drawn(tails / tails.std() * 0.02)
 
 
-def test_the_tool_prints_the_verdict_and_ends_with_it(files, tmp_path, run_tool):
+def test_the_tool_prints_the_verdict_and_ends_with_it(files, tmp_path, run_converter):
     weights = torch.load(files / 'backbone.pth')['state_dict']
     order('qvk')(weights)
     torch.save(weights, tmp_path / 'mine.pth')
     words = ['--verify', tmp_path / 'mine.pth', '--against', files / 'hf']
-    done, said, _ = run_tool('hf_mit2mmseg', *words)
+    done, said, _ = run_converter('hf_mit2mmseg', *words)
     assert done == 1
     assert 'verdict: broken: 16 of 160 tensors: query, key and value in the order q, v, k' in said
-    done, said, _ = run_tool('hf_mit2mmseg', '--verify', files / 'backbone.pth')
+    done, said, _ = run_converter('hf_mit2mmseg', '--verify', files / 'backbone.pth')
     assert not done and 'verdict: sound' in said
