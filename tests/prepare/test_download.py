@@ -418,12 +418,12 @@ def fetch_set(folder, release):
     get_release('set', folder, release, pause=0.001)
 
 
-@pytest.mark.parametrize('kills', [3, pytest.param(20, marks=pytest.mark.slow)])
-def test_a_rerun_after_kills_ends_right(server, tmp_path, kills):
+@pytest.mark.slow
+def test_a_rerun_after_twenty_kills_ends_right(server, tmp_path):
     files = {f'Set/img/{i}.jpg': bytes([i]) * 60_000 for i in range(40)} | {'Set/list.txt': b'1\n'}
     release = make_release(server, 'tar', files)
     server.how = dict(block_pause=0.005)
-    survive_kills(fetch_set, lambda folder: (folder, release), tmp_path, kills=kills)
+    survive_kills(fetch_set, lambda folder: (folder, release), tmp_path, kills=20)
     wanted = {f'sets/{name}': content for name, content in files.items()}
     assert read_tree(tmp_path / 'whole') == wanted
     assert any(first for _, first in server.asked), 'no killed download went on'

@@ -171,6 +171,6 @@ def recode_and_split(folder, masks):
     SplitFiles(folder / 'splits', (str(masks), str(out)), folder).write(parts)
 
 
-@pytest.mark.parametrize('kills', [3, pytest.param(20, marks=pytest.mark.slow)])
-def test_a_rerun_after_kills_ends_right(tmp_path, kills):
-    survive_kills(recode_and_split, make_sources, tmp_path, kills=kills)
+@pytest.mark.slow
+def test_a_rerun_after_twenty_kills_ends_right(tmp_path):
+    survive_kills(recode_and_split, make_sources, tmp_path, kills=20)
