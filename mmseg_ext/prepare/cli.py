@@ -9,18 +9,23 @@ from .jobs import count_cores
 SHOWN = 20  # faults printed one by one
 
 
-def make_parser(description: str, epilog: str) -> argparse.ArgumentParser:
-    """Makes a parser with the options of every converter.
+def bare_parser(description: str, epilog: str) -> argparse.ArgumentParser:
+    """Makes a parser without options.
 
     Args:
         description: What the command does.
         epilog: Where to download what, with sizes, and examples; printed as it is.
     """
-    parser = argparse.ArgumentParser(
+    return argparse.ArgumentParser(
         description=description,
         epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+def make_parser(description: str, epilog: str) -> argparse.ArgumentParser:
+    """Makes a parser with the options of every data converter; arguments as for ``bare_parser``."""
+    parser = bare_parser(description, epilog)
     add_nproc(parser)
     parser.add_argument(
         '--check', action='store_true', help='convert nothing, verify what was converted'

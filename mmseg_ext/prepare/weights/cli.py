@@ -9,6 +9,7 @@ from torch import Tensor
 from mmseg_ext.engine.checkpoint.matching import shorten
 from mmseg_ext.engine.errors import UsageError
 
+from ..cli import bare_parser
 from .convert import CONVERTED, describe, to_mmseg, to_others
 from .source import HEAD, WHOSE, Source
 from .writing import HUGGING_FACE_ENDINGS, MMSEG_ENDINGS, check_ending, write_weights
@@ -26,17 +27,8 @@ PRINTED = ('in_channels', 'channels', 'act_cfg', 'num_classes')
 
 
 def make_parser(description: str, epilog: str) -> argparse.ArgumentParser:
-    """Makes a parser with the arguments of every weight converter.
-
-    Args:
-        description: What the command does.
-        epilog: Where to download what, with sizes, and examples; printed as it is.
-    """
-    parser = argparse.ArgumentParser(
-        description=description,
-        epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    """Makes a parser with the arguments of every weight converter; see ``prepare.cli``."""
+    parser = bare_parser(description, epilog)
     parser.add_argument('src', nargs='?', type=Path, metavar='SRC', help='file or folder to read')
     parser.add_argument('dst', nargs='?', type=Path, metavar='DST', help='file to write')
     parser.add_argument('--force', action='store_true', help='replace a DST of another content')
