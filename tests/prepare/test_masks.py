@@ -1,5 +1,3 @@
-import hashlib
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -22,7 +20,7 @@ def test_a_mask_comes_back_with_its_colours(tmp_path, labels):
     assert np.array_equal(read_mask(tmp_path / 'a.png'), labels)
     colours = np.array(Image.open(tmp_path / 'a.png').convert('RGB'))
     assert np.array_equal(colours, voc_palette()[labels])
-    assert colours[15, 50].tolist() == [128, 128, 128], "VOC's bottle... class 7 is car, grey"
+    assert colours[15, 50].tolist() == [128, 128, 128], 'class 7, car, is grey'
 
 
 def test_columns_first_is_no_other_picture(tmp_path, labels):
@@ -60,5 +58,3 @@ def test_every_cut_off_mat_is_seen(tmp_path, labels):
         file.write_bytes(content[:length])
         with pytest.raises(UsageError, match=r'a\.mat (does not read|holds no GTcls)'):
             read_sbd_labels(file)
-    digest = hashlib.sha256(content).hexdigest()
-    assert digest == hashlib.sha256(sbd_mat_bytes(np.minimum(labels, 20))).hexdigest()
