@@ -1,5 +1,6 @@
 """Whole commands, timed."""
 
+import os
 import resource
 import subprocess
 import tempfile
@@ -19,14 +20,23 @@ class Timing:
         wall: Seconds from its start to its end.
         cpu: Seconds that cores worked for it, in user and system mode, its child processes
             included.
+        idle: Seconds that cores of the machine had nothing to do, summed over all of them; None
+            where the system does not say. On a machine that others use too, this tells a command
+            that leaves cores idle from one that has to share them.
     """
 
     wall: float
     cpu: float
+    idle: float | None = None
 
     def cpu_share(self, cores: int) -> float:
         """The share of what so many cores could have worked in that time: 1 when all were busy."""
         return self.cpu / (self.wall * cores)
+
+    @property
+    def idle_share(self) -> float | None:
+        """The share of the time that the machine's cores had nothing to do."""
+        return None if self.idle is None else self.idle / (self.wall * (os.cpu_count() or 1))
 
 
 def time_command(command: Sequence[str | int | Path]) -> Timing:
@@ -34,13 +44,13 @@ def time_command(command: Sequence[str | int | Path]) -> Timing:
     words = [str(word) for word in command]
     # a file: a pipe would have to be emptied meanwhile
     with tempfile.TemporaryFile('w+') as output:
-        before, started = _cpu_of_children(), time.perf_counter()
+        before, idle, started = _cpu_of_children(), _idle_time(), time.perf_counter()
         done = subprocess.run(words, stdout=output, stderr=subprocess.STDOUT, check=False)
         wall = time.perf_counter() - started
         if done.returncode:
             output.seek(0)
             raise UsageError(f'{" ".join(words)} failed: {output.read()[-2000:]}')
-    return Timing(wall, _cpu_of_children() - before)
+    return Timing(wall, _cpu_of_children() - before, None if idle is None else _idle_time() - idle)
 
 
 def time_alternately(
@@ -72,3 +82,12 @@ def fastest(timings: Sequence[Timing]) -> Timing:
 def _cpu_of_children() -> float:
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
+
+
+def _idle_time() -> float | None:
+    """Seconds since the start of the machine that its cores were idle or waited for a disk."""
+    file = Path('/proc/stat')
+    if not file.is_file():  # not Linux
+        return None
+    ticks = file.read_text().split(maxsplit=6)
+    return (int(ticks[4]) + int(ticks[5])) / os.sysconf('SC_CLK_TCK')

@@ -31,14 +31,19 @@ def describe_timings(timings: dict[str, list[Timing]], cores: int) -> dict[str, 
             wall_seconds=best.wall,
             cpu_seconds=best.cpu,
             cpu_share=best.cpu_share(cores),
+            idle_share=best.idle_share,
             wall_seconds_of_all=[each.wall for each in rounds],
         )
     return described
 
 
 def print_timings(title: str, described: dict[str, dict], baseline: str) -> None:
-    """Prints a table of ``describe_timings``; the last column is the speed over the baseline's."""
-    table = Table('', 'seconds', 'CPU seconds', 'cores busy', 'speed', title=title)
+    """Prints a table of ``describe_timings``.
+
+    Its columns: seconds, CPU seconds, their share of what the cores could have worked, the share of
+    the machine's time that its cores were idle, and the speed over that of the baseline.
+    """
+    table = Table('', 'seconds', 'CPU seconds', 'its share', 'idle', 'speed', title=title)
     for column in table.columns[1:]:
         column.justify = 'right'
     for name, row in described.items():
@@ -47,6 +52,7 @@ def print_timings(title: str, described: dict[str, dict], baseline: str) -> None
             f'{row["wall_seconds"]:.2f}',
             f'{row["cpu_seconds"]:.2f}',
             f'{row["cpu_share"]:.0%}',
+            '' if row['idle_share'] is None else f'{row["idle_share"]:.0%}',
             f'{described[baseline]["wall_seconds"] / row["wall_seconds"]:.2f}x',
         )
     Console().print(table)

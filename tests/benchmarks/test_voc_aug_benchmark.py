@@ -1,3 +1,4 @@
+import os
 import sys
 
 import numpy as np
@@ -42,6 +43,14 @@ def test_cpu_time_of_a_childs_children_counts():
     idle = time_command([sys.executable, '-c', 'import time; time.sleep(0.5)'])
     assert busy.cpu > idle.cpu + 0.03
     assert idle.wall >= 0.5 and idle.cpu_share(1) < 0.9
+
+
+def test_what_the_machine_leaves_idle_is_a_share():
+    timing = time_command([sys.executable, '-c', 'import time; time.sleep(0.3)'])
+    assert timing.idle_share is None or 0 <= timing.idle_share <= 1.1
+    cores = os.cpu_count()
+    assert Timing(wall=2, cpu=1, idle=cores).idle_share == 0.5
+    assert Timing(wall=2, cpu=1).idle_share is None
 
 
 def test_a_command_that_fails_is_an_error_with_its_output():
