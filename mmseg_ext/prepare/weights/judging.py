@@ -122,7 +122,11 @@ def advise(verdict: Verdict, file: Path, original: Source | None) -> None:
                 'names and looks are right; --against ORIGINAL compares every number as well'
             )
         return
-    if original and original.naming == 'mmseg':
+    if verdict.groups and all(group.equal == group.total for group in verdict.groups):
+        verdict.steps.append(
+            f'the conversion is right; {original.path} itself is at fault: get it anew'
+        )
+    elif original and original.naming == 'mmseg':
         verdict.steps.append(f'take {original.path} itself')
     elif original:
         tool = 'nvidia_mit2mmseg.py' if original.naming == 'nvidia' else 'hf_mit2mmseg.py'

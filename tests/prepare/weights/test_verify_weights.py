@@ -181,6 +181,16 @@ def test_a_backbone_as_initialised_is_suspicious_in_every_layer(judge):
         assert f'{group.name}: {layers} of {layers} layers look as initialised' in text
 
 
+def test_where_the_original_is_at_fault_the_conversion_is_not(tmp_path):
+    for name in ('mine.pth', 'original.pth'):
+        torch.manual_seed(0)
+        torch.save(stock_network().backbone.state_dict(), tmp_path / name)
+    verdict = verify(tmp_path / 'mine.pth', tmp_path / 'original.pth')
+    assert verdict.word == 'suspicious'
+    assert 'original.pth itself is at fault' in verdict.steps[0]
+    assert 'all       160/160' in format_verdict(verdict)
+
+
 def test_one_stage_as_initialised_is_found_among_trained_ones(judge):
     torch.manual_seed(0)
     verdict, text = judge(fresh('2'), against=False)
