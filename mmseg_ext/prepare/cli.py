@@ -66,3 +66,11 @@ def at_least_one(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f'needs at least 1, got {number}')
     return number
+
+
+def zero_or_more(text: str) -> int:
+    """Reads a number that may be 0; for ``type=``."""
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f'needs 0 or more, got {number}')
+    return number

@@ -116,7 +116,8 @@ def check_release(
     """
     target = data_root / release.target
     if not target.is_dir():
-        return [f'there is no {target}; {COMMAND} {name} fetches it']
+        root = shlex.quote(str(data_root))
+        return [f'there is no {target}; {COMMAND} {name} --data-root {root} fetches it']
     faults = count_faults(target, release)
     source = archive or data_root / 'downloads' / name / release.file
     if not source.is_file():

@@ -1,7 +1,6 @@
 #!/usr/bin/env python
 """Turns the full ADE20K, release 2016 or 2021, into the benchmark's 150 classes."""
 
-import argparse
 from pathlib import Path
 
 from mmseg_ext.engine.errors import run_command
@@ -9,7 +8,7 @@ from mmseg_ext.prepare.ade20k_classes import SOURCE
 from mmseg_ext.prepare.ade20k_full import RECORD, check, convert
 from mmseg_ext.prepare.ade20k_release import find_release
 from mmseg_ext.prepare.ade20k_report import format_report
-from mmseg_ext.prepare.cli import end_check, make_parser
+from mmseg_ext.prepare.cli import end_check, make_parser, zero_or_more
 
 EXAMPLES = f"""what to download:
   For the benchmark itself take ADEChallengeData2016.zip (http://sceneparsing.csail.mit.edu, 1 GB,
@@ -43,7 +42,7 @@ def main() -> None:
     parser.add_argument('--classes', type=Path, help='default: FULL/objectInfo150.csv')
     parser.add_argument(
         '--max-short-side',
-        type=_pixels,
+        type=zero_or_more,
         default=512,
         metavar='N',
         help='reduce images with a longer short side to it, as the benchmark does (default: '
@@ -66,13 +65,6 @@ def main() -> None:
     if absent:
         print(f'{len(absent):,} images of the index file are not there, {absent[0]} for one')
     print(f'use it with data_root={args.out}')
-
-
-def _pixels(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f'needs 0 or more, got {number}')
-    return number
 
 
 if __name__ == '__main__':

@@ -1,11 +1,10 @@
 #!/usr/bin/env python
 """Draws COCO's instance masks as label files of VOC's 21 classes, for pre-training."""
 
-import argparse
 from pathlib import Path
 
 from mmseg_ext.engine.errors import run_command
-from mmseg_ext.prepare.cli import end_check, make_parser
+from mmseg_ext.prepare.cli import end_check, make_parser, zero_or_more
 from mmseg_ext.prepare.coco_voc import FOLDER, MIN_PIXELS, SPLITS, check, convert
 
 EXAMPLES = f"""what to download (https://cocodataset.org/#download), and unpack into one folder:
@@ -33,7 +32,7 @@ def main() -> None:
     parser.add_argument('--splits', nargs='+', choices=SPLITS, default=SPLITS)
     parser.add_argument(
         '--min-pixels',
-        type=_pixels,
+        type=zero_or_more,
         default=MIN_PIXELS,
         metavar='N',
         help='train.txt lists images with at least N pixels of the 20 classes (default: '
@@ -48,13 +47,6 @@ def main() -> None:
         return
     for split, (listed, number) in convert(args.coco, *rest).items():
         print(f'{split}: {number:,} labels in {out / split}2017, {listed:,} in {split}.txt')
-
-
-def _pixels(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f'needs 0 or more, got {number}')
-    return number
 
 
 if __name__ == '__main__':
