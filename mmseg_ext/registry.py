@@ -19,6 +19,13 @@ LOOPS = root.Registry(
 METRICS = root.Registry(
     'metric', parent=root.METRICS, scope='mmseg_ext', locations=['mmseg_ext.metrics']
 )
+MODELS = root.Registry(
+    'model',
+    parent=root.MODELS,
+    scope='mmseg_ext',
+    locations=['mmseg_ext.losses', 'mmseg_ext.models'],
+    build_func=root.build_model_from_cfg,
+)
 RUNNERS = root.Registry(
     'runner',
     parent=root.RUNNERS,

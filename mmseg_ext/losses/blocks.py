@@ -1,0 +1,101 @@
+"""Upsampled logits, block by block: what the passes over them share."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .upsampling import Band, Upsampling
+
+# Elements (images x classes x rows x width) of a block. On a CPU a block's tensors stay in the
+# cache; on a GPU a block must be worth the starting of some thirty kernels.
+BLOCK_ELEMENTS = dict(cpu=2**19, cuda=2**26)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some images' rows.
+
+    Attributes:
+        images: Which images.
+        band: Which rows.
+        buffers: (images, C, rows, W) each; the first holds the upsampled logits, the others
+            anything.
+    """
+
+    images: slice
+    band: Band
+    buffers: list[Tensor]
+
+    def of(self, pixels: Tensor) -> Tensor:
+        """The block's part, (images, 1, rows, W), a view, of a value per pixel, (N, H, W)."""
+        return pixels[self.images, self.band.rows].unsqueeze(1)
+
+
+class Blocks:
+    """Upsampled logits, block by block, in memory that every block uses again.
+
+    Args:
+        logits: (N, C, h, w).
+        out_size: Height and width of the labels.
+        align_corners: As in ``F.interpolate``.
+        num_buffers: Tensors of a block's size that the pass needs.
+    """
+
+    def __init__(
+        self, logits: Tensor, out_size: tuple[int, int], align_corners: bool, num_buffers: int
+    ):
+        self.logits, self.num_buffers = logits, num_buffers
+        self.like = empty_like(logits)
+        self.upsampling = Upsampling(tuple(logits.shape[2:]), out_size, align_corners, self.like)
+
+    def __iter__(self) -> Iterator[Block]:
+        num_images, num_channels = self.logits.shape[:2]
+        height, width = self.upsampling.out_size
+        most = BLOCK_ELEMENTS.get(self.logits.device.type, BLOCK_ELEMENTS['cpu'])
+        row = max(num_channels * width, 1)
+        # several images only where whole ones fit: the fewer bands, the fewer rows are made twice
+        num_rows = max(1, min(most // row, height))
+        step = max(1, min(most // (row * height), num_images)) if height else num_images
+        flat = [self.like.new_empty(step * num_rows * row) for _ in range(self.num_buffers)]
+        for start in range(0, num_images, step):
+            images = slice(start, min(start + step, num_images))
+            for band in self.upsampling.bands(num_rows):
+                rows = band.rows.stop - band.rows.start
+                shape = torch.Size((images.stop - start, num_channels, rows, width))
+                buffers = [each[: shape.numel()].view(shape) for each in flat]
+                self.upsampling.upsample(self.logits[images], band, out=buffers[0])
+                yield Block(images, band, buffers)
+
+
+def empty_like(logits: Tensor) -> Tensor:
+    """Nothing, of the device and type to compute in.
+
+    That type is float64 for float64, and float32 for all else: half precision is for networks, not
+    for sums.
+    """
+    dtype = logits.dtype if logits.dtype == torch.float64 else torch.float32
+    return logits.new_empty(0, dtype=dtype)
+
+
+def weighted_sum(values: Tensor, pixel_weight: Tensor) -> Tensor:
+    """Sums over pixels.
+
+    Args:
+        values: (N, C, rows, W).
+        pixel_weight: (N, 1, rows, W).
+
+    Returns:
+        (N, C), float64.
+    """
+    return torch.bmm(values.flatten(2), pixel_weight.flatten(1).unsqueeze(2)).squeeze(2).double()
+
+
+def raised(base: Tensor, exponent: float, out: Tensor | None = None) -> Tensor:
+    """``base ** exponent``, by a product where that is one; ``out`` may stay unused."""
+    if exponent == 1:
+        return base
+    if exponent == 2:
+        return torch.square(base, out=out)
+    return torch.pow(base, exponent, out=out)

@@ -1,0 +1,178 @@
+"""Focal losses and overlaps of sigmoid probabilities, and their gradient, block by block."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from .blocks import Blocks, raised, weighted_sum
+from .target import Target
+
+# exp of more would leave float32, and softplus(z) is z long before
+MOST = 80.0
+
+
+class SigmoidSums(torch.autograd.Function):
+    """Focal loss of each pixel, and overlap and size of each predicted class.
+
+    Forward and backward upsample the logits for themselves, a block at a time; nothing of the
+    labels' size and C channels is ever held. With p = sigmoid(z), q = 1 - p and an exponent g, the
+    gradient is
+
+        d/dz  p^g softplus(z)    =  p^g (g q softplus(z) + p)       for the classes a pixel is not
+        d/dz  q^g softplus(-z)   = -q^g (g p softplus(-z) + q)      for the class it is
+        d/dz  p^k                =  k p^k q
+
+    where softplus(z) is -log(1 - p), taken so because 1 - p rounds to 0 from z = 17 on.
+    """
+
+    @staticmethod
+    def forward(
+        ctx,
+        logits: Tensor,
+        target: Target,
+        align_corners: bool,
+        gamma: float | None,
+        negative: Tensor | None,
+        positive: Tensor | None,
+        power: int | None,
+        region: Tensor | None,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Sums a batch.
+
+        Args:
+            ctx: Autograd's.
+            logits: (N, C, h, w), any floating type.
+            target: Of the labels, (N, H, W).
+            align_corners: Of the upsampling.
+            gamma: Focusing exponent; None: no focal loss.
+            negative: Weights of the classes a pixel is not, (C,), or (1,) for all alike.
+            positive: Weights of the class a pixel is, (C,) or (1,).
+            power: Exponent of the probabilities in the sizes, 1 or 2; None: no overlaps, no sizes.
+            region: Weight of each pixel in overlaps and sizes, (N, H, W).
+
+        Returns:
+            Focal loss of each pixel, (N, H, W), 0 where it is ignored; p summed over the pixels of
+            each class, and p^power over all pixels, (N, C), float64; whether each pixel's class
+            has the highest logit, (N, H, W), bool.
+        """
+        num_images, num_classes = logits.shape[:2]
+        with torch.autocast(logits.device.type, enabled=False):
+            blocks = Blocks(logits, target.valid.shape[1:], align_corners, num_buffers=4)
+            bounded = _is_bounded(logits)
+            losses = blocks.like.new_zeros(target.valid.shape)
+            own, best = torch.empty_like(losses), torch.empty_like(losses)
+            sizes = logits.new_zeros((num_images, num_classes), dtype=torch.float64)
+            overlaps = torch.zeros_like(sizes)
+            for block in blocks:
+                z, p, softplus, powers = block.buffers
+                channel = block.of(target.channel)
+                block.of(own).copy_(z.gather(1, channel))
+                block.of(best).copy_(z.amax(1, keepdim=True))
+                _activate(z, gamma, bounded, p, softplus)
+                if power is not None:
+                    size = raised(p, power, out=powers)
+                    sizes[block.images] += weighted_sum(size, block.of(region))
+                if gamma is not None:
+                    p_gamma = size if gamma == power else raised(p, gamma, out=powers)
+                    focal = torch.mul(p_gamma, softplus, out=softplus)
+                    others = focal.gather(1, channel)
+                    others.masked_fill_(block.of(target.positive), 0)
+                    focal.scatter_(1, channel, others)
+                    weights = negative.expand(num_classes)
+                    block.of(losses).copy_((weights @ focal.flatten(2)).view_as(others))
+            if gamma is not None:
+                hard = raised(torch.sigmoid(-own), gamma) * F.softplus(-own)
+                losses += torch.where(
+                    target.positive, hard * positive.expand(num_classes)[target.channel], 0
+                )
+                losses *= target.valid
+            if power is not None:
+                overlaps += target.sum_by_channel(torch.sigmoid(own) * region, num_classes)
+            # a single channel decides by its sign
+            correct = (own > 0) == target.positive if num_classes == 1 else own >= best
+        ctx.target, ctx.settings = target, (align_corners, gamma, power)
+        ctx.save_for_backward(logits, negative, positive, region, own)
+        ctx.mark_non_differentiable(correct)
+        return losses, overlaps, sizes, correct
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_losses, grad_overlaps, grad_sizes, _):
+        """Gives the gradient of the logits, (N, C, h, w)."""
+        logits, negative, positive, region, own = ctx.saved_tensors
+        target, (align_corners, gamma, power) = ctx.target, ctx.settings
+        with torch.autocast(logits.device.type, enabled=False):
+            blocks = Blocks(logits, target.valid.shape[1:], align_corners, num_buffers=4)
+            bounded = _is_bounded(logits)
+            gradient = torch.zeros_like(logits, dtype=blocks.like.dtype)
+            p, q, at_own = torch.sigmoid(own), torch.sigmoid(-own), torch.zeros_like(own)
+            if gamma is not None:
+                grad_losses = grad_losses.to(own) * target.valid
+                steep = raised(q, gamma) * (gamma * p * F.softplus(-own) + q)
+                at_own -= grad_losses * steep * positive.expand(logits.shape[1])[target.channel]
+                if negative.numel() == 1:  # spares a pass over all classes
+                    grad_losses = grad_losses * negative
+            if power is not None:
+                grad_sizes = (grad_sizes * power).to(own)
+                of_region = target.spread(grad_overlaps.to(own)) * p * q
+                of_region += target.spread(grad_sizes) * raised(p, power) * q
+                at_own += of_region * region
+            for block in blocks:
+                z, p, q, g = block.buffers
+                _activate(z, gamma, bounded, p, g, q)
+                if gamma is None:
+                    g.zero_()
+                else:
+                    torch.add(p, g.mul_(q), alpha=gamma, out=g)
+                    g.mul_(block.of(grad_losses))
+                    if negative.numel() > 1:
+                        g.mul_(negative.view(-1, 1, 1))
+                    if gamma != power:
+                        g.mul_(raised(p, gamma, out=z))
+                if power is not None:
+                    q.mul_(grad_sizes[block.images, :, None, None])
+                    if gamma == power:  # one factor for both
+                        g.addcmul_(q, block.of(region)).mul_(raised(p, power, out=z))
+                    else:
+                        g.addcmul_(q.mul_(raised(p, power, out=z)), block.of(region))
+                channel = block.of(target.channel)
+                at_channel = torch.where(
+                    block.of(target.positive), block.of(at_own), g.gather(1, channel)
+                )
+                g.scatter_(1, channel, at_channel)
+                blocks.upsampling.add_gradient(g, block.band, out=gradient[block.images])
+        return gradient.to(logits.dtype), *[None] * 7
+
+
+def _is_bounded(logits: Tensor) -> bool:
+    """Whether no exp can overflow. On a GPU nobody looks: the run would wait for the answer."""
+    return not logits.is_cuda and logits.numel() > 0 and logits.amax().item() <= MOST
+
+
+def _activate(
+    z: Tensor,
+    gamma: float | None,
+    bounded: bool,
+    p: Tensor,
+    softplus: Tensor,
+    q: Tensor | None = None,
+) -> None:
+    """Writes sigmoid(z) to ``p``, softplus(z) to ``softplus`` and sigmoid(-z) to ``q``.
+
+    One exp serves all. log(1 + exp(z)) is off by 6e-8 at most, which p^gamma makes vanish with
+    gamma >= 1 where softplus is as small as that itself; PyTorch's takes three times as long.
+    """
+    torch.exp(z if bounded else torch.clamp(z, max=MOST, out=p), out=p)
+    torch.add(p, 1, out=softplus)
+    if q is not None:
+        torch.reciprocal(softplus, out=q)
+    p.div_(softplus)
+    if gamma is None:
+        return
+    if gamma < 1:
+        softplus.copy_(F.softplus(z))
+    else:
+        softplus.log_()
+        if not bounded:
+            torch.maximum(softplus, z, out=softplus)

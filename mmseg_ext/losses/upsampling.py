@@ -1,0 +1,102 @@
+"""Bilinear upsampling of logits to the size of the labels, a band of rows at a time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Band:
+    """Rows of the output and the input rows that they are made of.
+
+    Attributes:
+        rows: Output rows.
+        sources: Input rows.
+        weights: What each input row gives to each output row, (rows, sources).
+    """
+
+    rows: slice
+    sources: slice
+    weights: Tensor
+
+
+class Upsampling:
+    """``F.interpolate(mode='bilinear')`` as two matrices: for bands, and for the transpose.
+
+    A band of output rows needs the few input rows around it. Two matrix products make it and two
+    make its transpose, which is the gradient; both give the same on every run, which PyTorch's own
+    backward on a GPU does not.
+
+    Args:
+        in_size: Height and width of the logits.
+        out_size: Height and width of the labels. May be smaller.
+        align_corners: As in ``F.interpolate``.
+        like: Gives type and device of the result.
+    """
+
+    def __init__(
+        self, in_size: tuple[int, int], out_size: tuple[int, int], align_corners: bool, like: Tensor
+    ):
+        self.in_size, self.out_size, self.dtype = in_size, out_size, like.dtype
+        self.is_identity = in_size == out_size
+        self.height, self.firsts, self.lasts = _matrix(
+            in_size[0], out_size[0], align_corners, like.dtype, like.device
+        )
+        self.width, *_ = _matrix(in_size[1], out_size[1], align_corners, like.dtype, like.device)
+        self.width_transposed = self.width.t().contiguous()
+
+    def bands(self, num_rows: int) -> Iterator[Band]:
+        """Cuts the output into bands of so many rows, the last one of what is left."""
+        for start in range(0, self.out_size[0], num_rows):
+            stop = min(start + num_rows, self.out_size[0])
+            sources = slice(self.firsts[start], self.lasts[stop - 1] + 1)
+            weights = self.height[start:stop, sources].contiguous()
+            yield Band(slice(start, stop), sources, weights)
+
+    def upsample(self, logits: Tensor, band: Band, out: Tensor) -> Tensor:
+        """Writes a band of the upsampled logits.
+
+        Args:
+            logits: (N, C, h, w), any floating type.
+            band: One of ``bands``.
+            out: Takes the result, (N, C, rows, W).
+        """
+        low = logits[:, :, band.sources]
+        if self.is_identity:
+            return out.copy_(low)
+        # along the width first, while there are fewer rows; contiguous, or it becomes N*C products
+        wide = low.to(self.dtype).contiguous() @ self.width_transposed
+        return torch.matmul(band.weights, wide, out=out)
+
+    def add_gradient(self, gradient: Tensor, band: Band, out: Tensor) -> None:
+        """Adds what a band's gradient gives to the gradient of the logits: the transpose.
+
+        Args:
+            gradient: Of the upsampled band, (N, C, rows, W).
+            band: One of ``bands``.
+            out: (N, C, h, w).
+        """
+        if not self.is_identity:
+            gradient = band.weights.t().contiguous() @ gradient @ self.width
+        out[:, :, band.sources] += gradient
+
+
+@lru_cache(maxsize=64)
+def _matrix(
+    in_length: int, out_length: int, align_corners: bool, dtype: torch.dtype, device: torch.device
+) -> tuple[Tensor, list[int], list[int]]:
+    """The matrix of interpolation along one side, (out, in), and each row's first and last source.
+
+    Its columns are what PyTorch makes of the unit vectors, so the weights are PyTorch's own.
+    """
+    units = torch.eye(in_length, dtype=dtype).view(1, in_length, in_length, 1)
+    made = F.interpolate(units, size=(out_length, 1), mode='bilinear', align_corners=align_corners)
+    matrix = made[0, :, :, 0].t().contiguous()
+    used = (matrix != 0).int()
+    firsts = used.argmax(1).tolist()
+    lasts = (in_length - 1 - used.flip(1).argmax(1)).tolist()
+    return matrix.to(device), firsts, lasts
