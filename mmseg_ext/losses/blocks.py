@@ -54,19 +54,48 @@ class Blocks:
         num_images, num_channels = self.logits.shape[:2]
         height, width = self.upsampling.out_size
         most = BLOCK_ELEMENTS.get(self.logits.device.type, BLOCK_ELEMENTS['cpu'])
-        row = max(num_channels * width, 1)
-        # several images only where whole ones fit: the fewer bands, the fewer rows are made twice
+        row = num_channels * width
         num_rows = max(1, min(most // row, height))
-        step = max(1, min(most // (row * height), num_images)) if height else num_images
+        step = max(1, min(most // (row * height), num_images))  # several images if all of each fits
         flat = [self.like.new_empty(step * num_rows * row) for _ in range(self.num_buffers)]
         for start in range(0, num_images, step):
             images = slice(start, min(start + step, num_images))
+            wide = self.upsampling.widen(self.logits[images])
             for band in self.upsampling.bands(num_rows):
                 rows = band.rows.stop - band.rows.start
                 shape = torch.Size((images.stop - start, num_channels, rows, width))
                 buffers = [each[: shape.numel()].view(shape) for each in flat]
-                self.upsampling.upsample(self.logits[images], band, out=buffers[0])
+                self.upsampling.upsample(wide, band, out=buffers[0])
                 yield Block(images, band, buffers)
+
+
+class Gradient:
+    """The gradient of the logits, put together from that of the blocks in their order.
+
+    Args:
+        blocks: What will be walked over.
+
+    Attributes:
+        logits: The result, (N, C, h, w), whole after the last block.
+    """
+
+    def __init__(self, blocks: Blocks):
+        self.upsampling = blocks.upsampling
+        self.logits = torch.zeros_like(blocks.logits, dtype=blocks.like.dtype)
+
+    def add(self, block: Block, gradient: Tensor) -> None:
+        """Adds the gradient of a block's upsampled logits, (images, C, rows, W)."""
+        rows = block.band.rows
+        if self.upsampling.is_identity:
+            self.logits[block.images, :, rows] = gradient
+            return
+        if rows.start == 0:
+            num_images, num_channels, _, width = gradient.shape
+            shape = num_images, num_channels, self.upsampling.in_size[0], width
+            self.wide = gradient.new_zeros(shape)
+        self.upsampling.add_transposed(gradient, block.band, out=self.wide)
+        if rows.stop == self.upsampling.out_size[0]:
+            self.logits[block.images] = self.upsampling.narrow(self.wide)
 
 
 def empty_like(logits: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .blocks import Blocks, raised, weighted_sum
+from .blocks import Blocks, Gradient, raised, weighted_sum
 from .target import Target
 
 # exp of more would leave float32, and softplus(z) is z long before
@@ -105,44 +105,43 @@ class SigmoidSums(torch.autograd.Function):
         with torch.autocast(logits.device.type, enabled=False):
             blocks = Blocks(logits, target.valid.shape[1:], align_corners, num_buffers=4)
             bounded = _is_bounded(logits)
-            gradient = torch.zeros_like(logits, dtype=blocks.like.dtype)
+            gradient = Gradient(blocks)
             p, q, at_own = torch.sigmoid(own), torch.sigmoid(-own), torch.zeros_like(own)
             if gamma is not None:
-                grad_losses = grad_losses.to(own) * target.valid
+                scale = grad_losses.to(own) * target.valid
                 steep = raised(q, gamma) * (gamma * p * F.softplus(-own) + q)
-                at_own -= grad_losses * steep * positive.expand(logits.shape[1])[target.channel]
+                at_own -= scale * steep * positive.expand(logits.shape[1])[target.channel]
                 if negative.numel() == 1:  # spares a pass over all classes
-                    grad_losses = grad_losses * negative
+                    scale = scale * negative
             if power is not None:
                 grad_sizes = (grad_sizes * power).to(own)
                 of_region = target.spread(grad_overlaps.to(own)) * p * q
                 of_region += target.spread(grad_sizes) * raised(p, power) * q
                 at_own += of_region * region
+            together = gamma == power and negative.numel() == 1  # p^gamma q is a common factor
             for block in blocks:
                 z, p, q, g = block.buffers
                 _activate(z, gamma, bounded, p, g, q)
-                if gamma is None:
-                    g.zero_()
-                else:
-                    torch.add(p, g.mul_(q), alpha=gamma, out=g)
-                    g.mul_(block.of(grad_losses))
+                if gamma is not None:
+                    g.mul_(block.of(scale) * gamma)
+                    if together:
+                        g.addcmul_(grad_sizes[block.images, :, None, None], block.of(region))
+                    g.mul_(q).addcmul_(p, block.of(scale))
                     if negative.numel() > 1:
                         g.mul_(negative.view(-1, 1, 1))
-                    if gamma != power:
-                        g.mul_(raised(p, gamma, out=z))
-                if power is not None:
-                    q.mul_(grad_sizes[block.images, :, None, None])
-                    if gamma == power:  # one factor for both
-                        g.addcmul_(q, block.of(region)).mul_(raised(p, power, out=z))
-                    else:
-                        g.addcmul_(q.mul_(raised(p, power, out=z)), block.of(region))
+                    g.mul_(raised(p, gamma, out=z))
+                else:
+                    g.zero_()
+                if power is not None and not together:
+                    q.mul_(raised(p, power, out=z)).mul_(grad_sizes[block.images, :, None, None])
+                    g.addcmul_(q, block.of(region))
                 channel = block.of(target.channel)
                 at_channel = torch.where(
                     block.of(target.positive), block.of(at_own), g.gather(1, channel)
                 )
                 g.scatter_(1, channel, at_channel)
-                blocks.upsampling.add_gradient(g, block.band, out=gradient[block.images])
-        return gradient.to(logits.dtype), *[None] * 7
+                gradient.add(block, g)
+        return gradient.logits.to(logits.dtype), *[None] * 7
 
 
 def _is_bounded(logits: Tensor) -> bool:

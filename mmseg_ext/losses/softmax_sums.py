@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .blocks import Blocks, raised, weighted_sum
+from .blocks import Blocks, Gradient, raised, weighted_sum
 from .target import Target
 
 
@@ -82,7 +82,7 @@ class SoftmaxSums(torch.autograd.Function):
         target, (align_corners, power) = ctx.target, ctx.settings
         with torch.autocast(logits.device.type, enabled=False):
             blocks = Blocks(logits, target.valid.shape[1:], align_corners, num_buffers=3)
-            gradient = torch.zeros_like(logits, dtype=blocks.like.dtype)
+            gradient = Gradient(blocks)
             of_all = grad_losses.to(own) * target.valid  # what each p_c is multiplied with
             at_own = -of_all
             if smoothing is not None:
@@ -108,5 +108,5 @@ class SoftmaxSums(torch.autograd.Function):
                 channel = block.of(target.channel)
                 added = block.of(at_own) * block.of(target.positive)
                 g.scatter_(1, channel, g.gather(1, channel).add_(added))
-                blocks.upsampling.add_gradient(g, block.band, out=gradient[block.images])
-        return gradient.to(logits.dtype), *[None] * 5
+                gradient.add(block, g)
+        return gradient.logits.to(logits.dtype), *[None] * 5

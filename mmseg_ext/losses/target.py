@@ -105,6 +105,8 @@ def check_shapes(seg_logits: Tensor, seg_label: Tensor, align_corners: bool | No
         raise ValueError(f'logits are (N, C, h, w), floating; got {logits}, {seg_logits.dtype}')
     if seg_label.ndim != 3 or seg_label.is_floating_point() or seg_label.is_complex():
         raise ValueError(f'labels are (N, H, W), integer; got {label}, {seg_label.dtype}')
+    if 0 in logits + label:
+        raise ValueError(f'logits {logits} or labels {label} hold nothing')
     if logits[0] != label[0]:
         raise ValueError(f'{logits[0]} images of logits and {label[0]} of labels')
     if align_corners is None and logits[2:] != label[1:]:

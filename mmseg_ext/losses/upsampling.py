@@ -27,9 +27,9 @@ class Band:
 class Upsampling:
     """``F.interpolate(mode='bilinear')`` as two matrices: for bands, and for the transpose.
 
-    A band of output rows needs the few input rows around it. Two matrix products make it and two
-    make its transpose, which is the gradient; both give the same on every run, which PyTorch's own
-    backward on a GPU does not.
+    A product with one matrix upsamples along the width, with a band of the other along the height,
+    and the transposed products give the gradient: the same on every run, which PyTorch's own
+    backward on a GPU is not.
 
     Args:
         in_size: Height and width of the logits.
@@ -57,32 +57,45 @@ class Upsampling:
             weights = self.height[start:stop, sources].contiguous()
             yield Band(slice(start, stop), sources, weights)
 
-    def upsample(self, logits: Tensor, band: Band, out: Tensor) -> Tensor:
-        """Writes a band of the upsampled logits.
+    def widen(self, logits: Tensor) -> Tensor:
+        """Upsamples along the width, which comes first as there are fewer rows now than afterwards.
 
         Args:
             logits: (N, C, h, w), any floating type.
-            band: One of ``bands``.
-            out: Takes the result, (N, C, rows, W).
-        """
-        low = logits[:, :, band.sources]
-        if self.is_identity:
-            return out.copy_(low)
-        # along the width first, while there are fewer rows; contiguous, or it becomes N*C products
-        wide = low.to(self.dtype).contiguous() @ self.width_transposed
-        return torch.matmul(band.weights, wide, out=out)
 
-    def add_gradient(self, gradient: Tensor, band: Band, out: Tensor) -> None:
-        """Adds what a band's gradient gives to the gradient of the logits: the transpose.
+        Returns:
+            (N, C, h, W).
+        """
+        logits = logits.to(self.dtype)
+        # contiguous: one product, not one for each image and class
+        return logits if self.is_identity else logits.contiguous() @ self.width_transposed
+
+    def upsample(self, wide: Tensor, band: Band, out: Tensor) -> Tensor:
+        """Writes a band of the upsampled logits to ``out``, (N, C, rows, W).
 
         Args:
-            gradient: Of the upsampled band, (N, C, rows, W).
+            wide: From ``widen``, (N, C, h, W).
             band: One of ``bands``.
-            out: (N, C, h, w).
+            out: Takes the result.
         """
-        if not self.is_identity:
-            gradient = band.weights.t().contiguous() @ gradient @ self.width
-        out[:, :, band.sources] += gradient
+        sources = wide[:, :, band.sources]
+        return (
+            out.copy_(sources) if self.is_identity else torch.matmul(band.weights, sources, out=out)
+        )
+
+    def add_transposed(self, gradient: Tensor, band: Band, out: Tensor) -> None:
+        """Adds a band's share of the gradient of ``widen``'s result: ``upsample`` transposed.
+
+        Args:
+            gradient: Of the band, (N, C, rows, W).
+            band: One of ``bands``.
+            out: (N, C, h, W).
+        """
+        out[:, :, band.sources] += band.weights.t().contiguous() @ gradient
+
+    def narrow(self, gradient: Tensor) -> Tensor:
+        """The transpose of ``widen``: (N, C, h, W) to (N, C, h, w)."""
+        return gradient @ self.width
 
 
 @lru_cache(maxsize=64)
