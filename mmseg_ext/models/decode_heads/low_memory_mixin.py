@@ -25,8 +25,8 @@ class LowMemoryMixin:
         others = [
             type(loss).__name__ for loss in self._losses if not isinstance(loss, StreamedLoss)
         ]
-        reason = f'of {", ".join(others)}' if others else 'a sampler'
         if others or self.sampler is not None:
+            reason = ', '.join(others) or 'a sampler'
             warnings.warn(
                 f'{type(self).__name__} saves no memory because of {reason}: take losses of '
                 'mmseg_ext, and OHEMLoss for a sampler',
