@@ -9,7 +9,7 @@ from .blocks import empty_like
 from .functional import Request, Sums, batch_sums
 from .settings import check_reduction
 from .streamed_loss import StreamedLoss
-from .target import Target, check_shapes
+from .target import Target, check_shapes, check_weight
 
 
 class SumsLoss(StreamedLoss):
@@ -82,10 +82,7 @@ class SumsLoss(StreamedLoss):
         align_corners: bool | None = None,
     ) -> Sums:
         """Walks over the logits. See ``batch_sums``."""
-        if weight is not None and weight.shape != seg_label.shape:
-            raise ValueError(
-                f'weight is one number a pixel, {tuple(seg_label.shape)}; got {tuple(weight.shape)}'
-            )
+        check_weight(weight, seg_label)
         check_shapes(seg_logits, seg_label, align_corners)
         num_channels = seg_logits.shape[1]
         if num_channels == 1 and not self.use_sigmoid:

@@ -114,3 +114,11 @@ def check_shapes(seg_logits: Tensor, seg_label: Tensor, align_corners: bool | No
             f'logits of {logits[2]}x{logits[3]} and labels of {label[1]}x{label[2]}: upsample them '
             'first, pass align_corners, or use a head of mmseg_ext, which does'
         )
+
+
+def check_weight(weight: Tensor | None, seg_label: Tensor) -> None:
+    """Raises ``ValueError`` unless the weight is one number a pixel, or None."""
+    if weight is not None and weight.shape != seg_label.shape:
+        raise ValueError(
+            f'weight is one number a pixel, {tuple(seg_label.shape)}; got {tuple(weight.shape)}'
+        )
