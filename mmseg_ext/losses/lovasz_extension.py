@@ -95,13 +95,10 @@ class SoftmaxLovasz(torch.autograd.Function):
         for group, images in enumerate(groups):
             valid, labels = target.valid[images], target.channel[images]
             counts = labels[valid].bincount(minlength=num_classes).tolist()
-            if not any(counts):
-                continue
             chosen = [c for c in range(num_classes) if counts[c]] if classes is None else classes
             # image by image, or a second tensor of the size of the logits would be there
             log_sums = [image.to(like.dtype).logsumexp(0) for image in logits[images]]
-            # infinite where ignored, so that p is 0 there
-            log_sum = torch.stack(log_sums).masked_fill(~valid, torch.inf)
+            log_sum = torch.stack(log_sums)
             pulls = torch.zeros_like(log_sum)
             for c in chosen:
                 p = (logits[images, c].to(like.dtype) - log_sum).exp()

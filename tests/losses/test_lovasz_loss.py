@@ -206,6 +206,10 @@ def test_no_valid_pixel_gives_zero(channels, per_image):
     loss = LovaszLoss('binary' if channels == 1 else 'multi_class', per_image=per_image)
     value, gradient = value_and_gradient(loss, logits, torch.full_like(label, 255))
     assert value.shape == () and value == 0 and gradient.count_nonzero() == 0
+    if channels > 1:
+        every = LovaszLoss(classes='all', per_image=per_image)
+        value, gradient = value_and_gradient(every, logits, torch.full_like(label, 255))
+        assert value == 0 and gradient.count_nonzero() == 0
 
 
 def test_no_valid_pixel_is_nan_or_an_error_in_stock():
@@ -240,7 +244,7 @@ def test_reduction_of_a_batch_needs_no_setting():
     with pytest.raises(AssertionError, match='reduction'):
         StockLovaszLoss()
     values = [LovaszLoss(reduction=each)(logits, label) for each in ('mean', 'none', 'sum')]
-    assert values[0] == values[1] == values[2] and values[0].shape == ()
+    assert values[0] == values[1] == values[2] and all(value.shape == () for value in values)
     torch.testing.assert_close(LovaszLoss()(logits, label, avg_factor=4), values[0] / 4)
 
 
