@@ -3,7 +3,6 @@
 import warnings
 
 import torch
-from mmseg.models.losses import accuracy
 from mmseg.models.utils import resize
 from mmseg.utils import SampleList
 from torch import Tensor, nn
@@ -22,14 +21,16 @@ class LowMemoryMixin:
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        others = [
+        reasons = [
             type(loss).__name__ for loss in self._losses if not isinstance(loss, StreamedLoss)
         ]
-        if others or self.sampler is not None:
-            reason = ', '.join(others) or 'a sampler'
+        if self.sampler is not None:
+            reasons.append(type(self.sampler).__name__)
+        if reasons:
             warnings.warn(
-                f'{type(self).__name__} saves no memory because of {reason}: take losses of '
-                'mmseg_ext, and OHEMLoss for a sampler',
+                f'{type(self).__name__} upsamples all logits, as the stock head does, for '
+                f'{", ".join(reasons)}: to save that memory take losses of mmseg_ext, '
+                'mmseg_ext.OHEMLoss for a sampler',
                 stacklevel=2,
             )
 
@@ -41,14 +42,20 @@ class LowMemoryMixin:
             batch_data_samples: Samples with ``gt_sem_seg``, (1, H, W) each.
 
         Returns:
-            The losses by name, and ``acc_seg``: the share of valid pixels whose class has the
-            highest logit, in percent, (1,).
+            The losses by name, and ``acc_seg``: percent of the valid pixels whose class has the
+            highest logit, (1,), 0 where none is valid; a single channel decides by its sign.
+            Without a loss of mmseg_ext, what the stock head gives: 100 where none is valid, and
+            with a single channel the percentage of label 0.
         """
-        if self.sampler is not None:
+        streamed = [isinstance(loss, StreamedLoss) for loss in self._losses]
+        if self.sampler is not None or not any(streamed):
             return super().loss_by_feat(seg_logits, batch_data_samples)
         labels = [sample.gt_sem_seg.data for sample in batch_data_samples]
         seg_label = torch.stack(labels).squeeze(1)
-        upsampled, acc_seg, losses = None, None, {}
+        if not all(streamed):
+            size = seg_label.shape[1:]
+            upsampled = resize(seg_logits, size, None, 'bilinear', self.align_corners)
+        losses = {}
         for loss in self._losses:
             if isinstance(loss, StreamedLoss):
                 terms, correct, target = loss.terms(
@@ -57,23 +64,13 @@ class LowMemoryMixin:
                     ignore_index=self.ignore_index,
                     align_corners=self.align_corners,
                 )
-                hits, valid = (correct & target.valid).sum(), target.valid.sum()
-                acc_seg = (100 * hits / valid.clamp(min=1)).view(1)
             else:
-                if upsampled is None:
-                    upsampled = resize(
-                        seg_logits, seg_label.shape[1:], None, 'bilinear', self.align_corners
-                    )
-                terms = {
-                    loss.loss_name: loss(
-                        upsampled, seg_label, weight=None, ignore_index=self.ignore_index
-                    )
-                }
+                value = loss(upsampled, seg_label, weight=None, ignore_index=self.ignore_index)
+                terms = {loss.loss_name: value}
             for name, term in terms.items():
                 losses[name] = losses[name] + term if name in losses else term
-        if acc_seg is None:
-            acc_seg = accuracy(upsampled, seg_label, ignore_index=self.ignore_index)
-        return dict(losses, acc_seg=acc_seg)
+        hits, valid = (correct & target.valid).sum(), target.valid.sum()
+        return dict(losses, acc_seg=(100 * hits / valid.clamp(min=1)).view(1))
 
     @property
     def _losses(self) -> list[nn.Module]:
