@@ -127,6 +127,7 @@ def _build(config: dict) -> SumsLoss:
     if not isinstance(loss, SumsLoss):
         raise ValueError(
             f'OHEMLoss wraps FocalLoss, DiceLoss, CrossEntropyLoss and FocalDiceLoss of mmseg_ext, '
-            f'got {config["type"]}: list it beside OHEMLoss in loss_decode'
+            f'got {config["type"]}: put mmseg_ext. before its name if it is one of them, or list '
+            'it beside OHEMLoss in loss_decode'
         )
     return loss

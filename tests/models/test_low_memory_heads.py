@@ -267,6 +267,18 @@ def test_other_ignored_labels(ignore_index):
     assert_same_step(*heads, make_labels().clamp(max=NUM_CLASSES - 1))
 
 
+def test_losses_are_float32_under_autocast():
+    head = make_head('mmseg_ext.SegformerHead', [CE, FOCAL_DICE, OHEM]).float()
+    inputs = [each.float() for each in make_features()]
+    want, _ = step(head, inputs, make_labels(), {})
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        got, gradients = step(head, inputs, make_labels(), {})
+    assert all(value.dtype == torch.float32 for value in got.values())
+    torch.testing.assert_close(total(got), total(want), rtol=0.02, atol=0)
+    assert total(got) != total(want)
+    assert all(gradient.isfinite().all() for gradient in gradients.values())
+
+
 class LargestTensor(TorchDispatchMode):
     """Keeps the bytes of the largest tensor that any operation makes."""
 
