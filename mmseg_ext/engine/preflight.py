@@ -27,7 +27,7 @@ NEEDS_OPS = {
     'CCHead': 'a head that needs none',
     'DCN': 'a convolution that needs none',
     'DCNv2': 'a convolution that needs none',
-    'FocalLoss': 'another loss, CrossEntropyLoss for one',
+    'FocalLoss': 'mmseg_ext.FocalLoss',
     'PSAHead': 'a head that needs none',
     'PointHead': 'a head that needs none',
     'SideAdapterCLIPHead': 'a head that needs none',
@@ -83,6 +83,9 @@ def check_types(cfg: Config) -> None:
     for path, part in parts.items():
         for each in part if isinstance(part, (list, tuple)) else [part]:
             _check_type(path, each, MODELS)
+    for path, head in find_heads(parts['model']).items():
+        for place, loss in find_dicts({f'{path}.loss_decode': head.get('loss_decode')}, 'type'):
+            _check_type(place, loss, MODELS)
     for split in ('train', 'val', 'test'):
         loader = {f'{split}_dataloader': cfg.get(f'{split}_dataloader')}
         for path, node in find_dicts(loader, 'pipeline'):
@@ -214,6 +217,8 @@ def _check_type(path: str, node: dict, registry: Registry) -> None:
         found = None
     if found is None:
         known = {*registry.module_dict, *registry.root.module_dict}
+        for scope, child in registry.root.children.items():
+            known.update(f'{scope}.{each}' for each in child.module_dict)
         nearest = difflib.get_close_matches(name, known, n=1)
         hint = f'did you mean {nearest[0]}?' if nearest else 'is its package installed?'
         raise UsageError(f'{path}.type={name} is not registered; {hint}')

@@ -140,7 +140,8 @@ def test_another_process_of_the_machine_leaves_the_files_to_the_first(cfg, monke
 def test_stock_focal_loss_without_compiled_ops_is_refused(cfg, monkeypatch, name):
     cfg.model.decode_head.loss_decode = [ConfigDict(type='CrossEntropyLoss'), ConfigDict(type=name)]
     monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
-    with pytest.raises(UsageError, match=r'decode_head\.loss_decode\[1\]: stock FocalLoss needs'):
+    message = r'decode_head\.loss_decode\[1\]: stock FocalLoss needs.*use mmseg_ext\.FocalLoss'
+    with pytest.raises(UsageError, match=message):
         preflight.check(cfg)
 
 
@@ -184,6 +185,19 @@ def test_data_on_a_server_is_left_alone(cfg):
 def test_an_unknown_type_suggests_the_nearest(cfg):
     cfg.model.backbone.type = 'MixVisonTransformer'
     with pytest.raises(UsageError, match=r'model\.backbone\.type=.* did you mean MixVisionTransf'):
+        preflight.check(cfg)
+
+
+def test_unknown_heads_and_losses_suggest_the_nearest_of_ours(cfg):
+    ohem = dict(type='mmseg_ext.OHEMLoss', losses=dict(type='mmseg_ext.CrossEntropyLos'))
+    cfg.model.decode_head.loss_decode = [dict(type='mmseg_ext.DiceLoss'), ohem]
+    message = r'loss_decode\[1\]\.losses\.type=.* did you mean mmseg_ext\.CrossEntropyLoss\?'
+    with pytest.raises(UsageError, match=message):
+        preflight.check(cfg)
+    cfg.model.auxiliary_head = [dict(type='mmseg_ext.FCNHaed', num_classes=21)]
+    with pytest.raises(
+        UsageError, match=r'auxiliary_head\.type=.* did you mean mmseg_ext\.FCNHead'
+    ):
         preflight.check(cfg)
 
 
