@@ -39,8 +39,7 @@ def run_command(main: Callable[[], None]) -> None:
     What every process of a job runs into, the first of each machine says; what one alone meets, a
     label of its batch for one, that one says.
     """
-    # mmcv without compiled ops advises a reinstall that would break the install
-    warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+    silence_known_warnings()
     try:
         main()
     except UsageError as error:
@@ -55,6 +54,11 @@ def run_command(main: Callable[[], None]) -> None:
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         sys.exit(130)
+
+
+def silence_known_warnings() -> None:
+    """Hides what mmcv without compiled ops advises: a reinstall that would break the install."""
+    warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
 
 
 def is_local_main() -> bool:

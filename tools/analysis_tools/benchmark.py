@@ -2,33 +2,85 @@
 """Measures our speed beside that of stock MMSegmentation, on this machine, in one run."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from mmseg_ext.benchmarks import report, voc_aug
-from mmseg_ext.engine.errors import run_command
-from mmseg_ext.prepare.cli import at_least_one
+from mmseg_ext.engine.cli import KeyValues
+from mmseg_ext.engine.errors import UsageError, run_command
+from mmseg_ext.prepare.cli import at_least_one, zero_or_more
 from mmseg_ext.prepare.jobs import count_cores
 from mmseg_ext.records.files import write_json
 
 EXAMPLE = """examples:
   python tools/analysis_tools/benchmark.py voc-aug --out voc-aug.json
   python tools/analysis_tools/benchmark.py voc-aug --mats 1000 --repeats 3
+  python tools/analysis_tools/benchmark.py loss --out loss.json
+  python tools/analysis_tools/benchmark.py loss --device cuda --images 16 --out loss-gpu.json
+  python tools/analysis_tools/benchmark.py loss-training CONFIG --seeds 0 1 2 --out training.json
+"""
+LOSS_EXAMPLE = """examples:
+  python tools/analysis_tools/benchmark.py loss --out loss.json
+  python tools/analysis_tools/benchmark.py loss --losses cross-entropy --threads 1
+  python tools/analysis_tools/benchmark.py loss --classes 21 --logits 64 --labels 512
+on a GPU, the second as in training with --amp:
+  python tools/analysis_tools/benchmark.py loss --device cuda --images 16 --classes 150
+  python tools/analysis_tools/benchmark.py loss --device cuda --images 16 --dtype float16
+The exit status is 1 if a value or gradient is not what stock gives.
+"""
+TRAINING_EXAMPLE = """examples:
+  python tools/analysis_tools/benchmark.py loss-training \\
+      configs/segformer/segformer_mit-b0_1xb16-24e_camvid-128x128.py --seeds 0 1 2
+Called again it goes on where it was stopped.
 """
 
 
 def parse_args() -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    plain = dict(formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLE, **plain)
     benchmarks = parser.add_subparsers(dest='benchmark', required=True)
-    voc = benchmarks.add_parser('voc-aug', help='the conversion of SBD: voc_aug.py')
     number = dict(type=at_least_one, metavar='N')
+    repeats = dict(**number, help='rounds; the fastest counts (default: %(default)s)')
+
+    voc = benchmarks.add_parser('voc-aug', help='the conversion of SBD: voc_aug.py')
     voc.add_argument('--mats', **number, default=11355, help='files (default: as many as SBD)')
     voc.add_argument('--nproc', **number, default=count_cores(), help='processes of each command')
+    voc.add_argument('--repeats', **repeats, default=1)
     voc.set_defaults(run=run_voc_aug)
+
+    text = 'losses: time, memory, value and gradient of a step beside stock MMSegmentation'
+    loss = benchmarks.add_parser('loss', help=text, description=text, epilog=LOSS_EXAMPLE, **plain)
+    side = dict(**number, nargs='+', help='height and width, or one number for both')
+    loss.add_argument('--images', **number, default=2, help='batch size (default: 2)')
+    loss.add_argument('--classes', **number, default=150, help='2 to 255 (default: 150)')
+    loss.add_argument('--logits', **side, default=[128])
+    loss.add_argument('--labels', **side, default=[512])
+    loss.add_argument('--device', choices=['cpu', 'cuda'], default='cpu')
+    loss.add_argument('--dtype', choices=['float32', 'bfloat16', 'float16'], default='float32')
+    names = ['focal-dice', 'cross-entropy']
+    loss.add_argument('--losses', nargs='+', choices=names, default=names)
+    loss.add_argument('--threads', **number, default=count_cores(), help='of the CPU')
+    loss.add_argument('--repeats', **repeats, default=3)
+    loss.set_defaults(run=run_loss)
+
+    text = 'losses: what a network reaches with each'
+    training = benchmarks.add_parser(
+        'loss-training', help=text, description=text, epilog=TRAINING_EXAMPLE, **plain
+    )
+    training.add_argument('config', help='leaf to train, with other losses in its decode head')
+    training.add_argument('--seeds', type=zero_or_more, nargs='+', default=[0], metavar='N')
+    names = ['cross-entropy', 'focal-dice-stock', 'focal-dice']
+    training.add_argument('--losses', nargs='+', choices=names, default=names)
+    training.add_argument(
+        '--work-dirs', type=Path, metavar='DIR', help='of the runs (default: below work_dirs/)'
+    )
+    training.add_argument(
+        '--cfg-options', nargs='+', action=KeyValues, metavar='KEY=VALUE', help='change settings'
+    )
+    training.set_defaults(run=run_loss_training)
+
     for each in benchmarks.choices.values():
-        each.add_argument('--repeats', **number, default=1, help='rounds; the fastest counts')
         each.add_argument('--out', type=Path, metavar='JSON', help='write the result there')
     return parser.parse_args()
 
@@ -42,12 +94,51 @@ def run_voc_aug(args: argparse.Namespace) -> dict:
     return result
 
 
+def run_loss(args: argparse.Namespace) -> dict:
+    """Measures a step of each loss, ours and stock."""
+    # brings MMSegmentation, which the other benchmarks do without
+    from mmseg_ext.benchmarks.loss import Settings, compare
+    from mmseg_ext.benchmarks.loss_report import print_comparisons
+
+    settings = Settings(
+        args.images,
+        args.classes,
+        _both_sides('--logits', args.logits),
+        _both_sides('--labels', args.labels),
+        args.device,
+        args.dtype,
+        args.threads,
+    )
+    result = compare(settings, args.losses, args.repeats)
+    print_comparisons(result)
+    return result
+
+
+def run_loss_training(args: argparse.Namespace) -> dict:
+    """Trains a leaf with each loss and seed."""
+    from mmseg_ext.benchmarks.loss_training import print_scores, train_all  # brings torch
+
+    work_dirs = args.work_dirs or Path('work_dirs') / f'losses-{Path(args.config).stem}'
+    result = train_all(args.config, args.losses, args.seeds, work_dirs, args.cfg_options or {})
+    print_scores(result)
+    return result
+
+
+def _both_sides(option: str, sides: list[int]) -> tuple[int, int]:
+    if len(sides) > 2:
+        raise UsageError(f'{option} takes height and width, or one number for both; got {sides}')
+    return sides[0], sides[-1]
+
+
 def main() -> None:
     """Runs the benchmark that was asked for."""
     args = parse_args()
     result = args.run(args)
     if args.out:
         write_json(args.out, result)
+    faults = result.get('faults')
+    if faults:
+        sys.exit('\n'.join(faults))
 
 
 if __name__ == '__main__':
