@@ -12,6 +12,7 @@ from mmseg_ext import losses
 from mmseg_ext.benchmarks import loss, loss_step
 from mmseg_ext.benchmarks.commands import Timing
 from mmseg_ext.benchmarks.loss_step import Settings, first_step, make_batch
+from mmseg_ext.benchmarks.loss_training import LOSSES as TRAINED
 from mmseg_ext.benchmarks.loss_variants import (
     COMPARISONS,
     STOCK,
@@ -22,6 +23,7 @@ from mmseg_ext.benchmarks.loss_variants import (
 from mmseg_ext.benchmarks.peak_memory import STATUS, peak_memory
 from mmseg_ext.models import FCNHead
 
+TOOL = str(ROOT / 'tools/analysis_tools/benchmark.py')
 SMALL = Settings(2, 7, (9, 12), (40, 48), 'cpu', 'float32', threads=1)
 
 
@@ -120,13 +122,12 @@ def test_a_step_is_timed_for_a_while_and_at_least_once(monkeypatch):
 @pytest.fixture
 def benchmark(monkeypatch, capsys):
     """Runs the tool in this process; returns its status and what it printed."""
-    tool = str(ROOT / 'tools/analysis_tools/benchmark.py')
 
     def benchmark(*words):
-        monkeypatch.setattr(sys, 'argv', [tool, 'loss', *map(str, words)])
+        monkeypatch.setattr(sys, 'argv', [TOOL, 'loss', *map(str, words)])
         status = 0
         try:
-            runpy.run_path(tool, run_name='__main__')
+            runpy.run_path(TOOL, run_name='__main__')
         except SystemExit as end:
             status = end.code or 0
         return status, *capsys.readouterr()
@@ -170,6 +171,11 @@ def test_the_tool_measures_prints_and_writes(benchmark, monkeypatch, tmp_path):
 def test_bad_arguments_are_named(benchmark, words, message):
     status, _, error = benchmark(*words.split())
     assert status == 2 and message in error
+
+
+def test_the_tool_offers_all_there_is():
+    tool = runpy.run_path(TOOL)
+    assert tool['LOSSES'] == list(COMPARISONS) and tool['TRAINED_LOSSES'] == list(TRAINED)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='this machine has a GPU')

@@ -33,6 +33,9 @@ TRAINING_EXAMPLE = """examples:
       configs/segformer/segformer_mit-b0_1xb16-24e_camvid-128x128.py --seeds 0 1 2
 Called again it goes on where it was stopped.
 """
+# names in benchmarks.loss_variants and loss_training, which bring MMSegmentation
+LOSSES = ['focal-dice', 'cross-entropy']
+TRAINED_LOSSES = ['cross-entropy', 'focal-dice-stock', 'focal-dice']
 
 
 def parse_args() -> argparse.Namespace:
@@ -58,8 +61,7 @@ def parse_args() -> argparse.Namespace:
     loss.add_argument('--labels', **side, default=[512])
     loss.add_argument('--device', choices=['cpu', 'cuda'], default='cpu')
     loss.add_argument('--dtype', choices=['float32', 'bfloat16', 'float16'], default='float32')
-    names = ['focal-dice', 'cross-entropy']
-    loss.add_argument('--losses', nargs='+', choices=names, default=names)
+    loss.add_argument('--losses', nargs='+', choices=LOSSES, default=LOSSES)
     loss.add_argument('--threads', **number, default=count_cores(), help='of the CPU')
     loss.add_argument('--repeats', **repeats, default=3)
     loss.set_defaults(run=run_loss)
@@ -70,8 +72,7 @@ def parse_args() -> argparse.Namespace:
     )
     training.add_argument('config', help='leaf to train, with other losses in its decode head')
     training.add_argument('--seeds', type=zero_or_more, nargs='+', default=[0], metavar='N')
-    names = ['cross-entropy', 'focal-dice-stock', 'focal-dice']
-    training.add_argument('--losses', nargs='+', choices=names, default=names)
+    training.add_argument('--losses', nargs='+', choices=TRAINED_LOSSES, default=TRAINED_LOSSES)
     training.add_argument(
         '--work-dirs', type=Path, metavar='DIR', help='of the runs (default: below work_dirs/)'
     )
