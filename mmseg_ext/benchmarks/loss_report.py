@@ -27,7 +27,7 @@ def print_comparisons(result: dict) -> None:
         f'{height}x{width} {name}'
         for name, (height, width) in ((name, settings[name]) for name in ('logits', 'labels'))
     )
-    where = f'{settings["threads"]} threads' if settings['device'] == 'cpu' else result['device']
+    where = f'threads: {settings["threads"]}' if settings['device'] == 'cpu' else result['device']
     for comparison, rows in result['comparisons'].items():
         table = Table(
             title=f'{comparison}, forward and backward: {settings["images"]} images, '

@@ -26,6 +26,8 @@ LOSS_EXAMPLE = """examples:
 on a GPU, the second as in training with --amp:
   python tools/analysis_tools/benchmark.py loss --device cuda --images 16 --classes 150
   python tools/analysis_tools/benchmark.py loss --device cuda --images 16 --dtype float16
+Memory is what a step adds at its peak to logits and labels, on a CPU as the process grows, on a GPU
+in tensors; images per GiB are what fits into so much of it.
 The exit status is 1 if a value or gradient is not what stock gives.
 """
 TRAINING_EXAMPLE = """examples:
