@@ -11,8 +11,11 @@ from .target import Target
 class SoftmaxSums(torch.autograd.Function):
     """Cross-entropy of each pixel, and overlap and size of each predicted class.
 
-    As ``SigmoidSums``, with p = softmax(z) over the classes. For a derivative u_c by p_c the one by
-    z_c is p_c (u_c - sum_k p_k u_k); that of -log p_y is p_c, less 1 at c = y.
+    As ``SigmoidSums``, with p = softmax(z) over the classes. For a derivative d_c by p_c the one by
+    z_c is p_c (d_c - sum_k p_k d_k); that of -log p_y is p_c, less 1 at c = y.
+
+    A pixel's own class y is summed apart from the others: 1 - p_y is what the others sum up to.
+    As a difference it would keep no digit of a confident pixel, and with it the gradient none.
     """
 
     @staticmethod
@@ -46,31 +49,34 @@ class SoftmaxSums(torch.autograd.Function):
         with torch.autocast(logits.device.type, enabled=False):
             blocks = Blocks(logits, target.valid.shape[1:], align_corners, num_buffers=2)
             smooth = blocks.like.new_zeros(target.valid.shape)
-            own, best, total = (torch.empty_like(smooth) for _ in range(3))
+            best, margin, others = (torch.empty_like(smooth) for _ in range(3))
             sizes = logits.new_zeros((num_images, num_classes), dtype=torch.float64)
             overlaps = torch.zeros_like(sizes)
             for block in blocks:
                 z, p = block.buffers
-                block.of(own).copy_(z.gather(1, block.of(target.channel)))
+                channel = block.of(target.channel)
                 highest = z.amax(1, keepdim=True)
-                block.of(best).copy_(highest)
-                torch.sub(z, highest, out=p).exp_()
-                sums = p.sum(1, keepdim=True)
-                block.of(total).copy_(sums)
+                torch.sub(z, highest, out=p)
+                behind = p.gather(1, channel)
                 if smoothing is not None:
-                    block.of(smooth).copy_((smoothing @ z.flatten(2)).view_as(sums))
+                    block.of(smooth).copy_((smoothing @ p.flatten(2)).view_as(behind))
+                sums = p.exp_().scatter_(1, channel, 0).sum(1, keepdim=True)
+                for whole, part in ((best, highest), (margin, behind), (others, sums)):
+                    block.of(whole).copy_(part)
                 if power is not None:
-                    size = raised(p.div_(sums), power, out=z)
+                    own = behind.exp_()
+                    p.scatter_(1, channel, own).div_(sums + own)
+                    size = raised(p, power, out=z)
                     sizes[block.images] += weighted_sum(size, block.of(region))
-            log_sums = best + total.log()
-            losses = torch.where(target.valid, log_sums - own, 0)
+            correct, own = margin == 0, margin.exp()
+            log_total = torch.where(correct, others.log1p(), (others + own).log())
+            losses = torch.where(target.valid, log_total - margin, 0)
             if smoothing is not None:
-                smooth = torch.where(target.valid, smoothing.sum() * log_sums - smooth, 0)
+                smooth = torch.where(target.valid, smoothing.sum() * log_total - smooth, 0)
             if power is not None:
-                overlaps += target.sum_by_channel((own - log_sums).exp() * region, num_classes)
-            correct = own >= best
+                overlaps += target.sum_by_channel(own / (others + own) * region, num_classes)
         ctx.target, ctx.settings = target, (align_corners, power)
-        ctx.save_for_backward(logits, smoothing, region, own, log_sums)
+        ctx.save_for_backward(logits, smoothing, region, best, margin, others)
         ctx.mark_non_differentiable(correct)
         return losses, smooth, overlaps, sizes, correct
 
@@ -78,35 +84,44 @@ class SoftmaxSums(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad_losses, grad_smooth, grad_overlaps, grad_sizes, _):
         """Gives the gradient of the logits, (N, C, h, w)."""
-        logits, smoothing, region, own, log_sums = ctx.saved_tensors
+        logits, smoothing, region, best, margin, others = ctx.saved_tensors
         target, (align_corners, power) = ctx.target, ctx.settings
         with torch.autocast(logits.device.type, enabled=False):
             blocks = Blocks(logits, target.valid.shape[1:], align_corners, num_buffers=3)
             gradient = Gradient(blocks)
-            of_all = grad_losses.to(own) * target.valid  # what each p_c is multiplied with
-            at_own = -of_all
+            e_own = margin.exp()
+            total = others + e_own
+            p_own, q_own = e_own / total, others / total
+            of_all = grad_losses.to(best) * target.valid  # what each p_c is multiplied with
+            at_own = -of_all * q_own
             if smoothing is not None:
-                grad_smooth = grad_smooth.to(own) * target.valid
-                of_all = of_all + grad_smooth * smoothing.sum()
+                grad_smooth = grad_smooth.to(best) * target.valid
+                of_smooth = grad_smooth * smoothing.sum()
+                at_own += of_smooth * p_own - grad_smooth * smoothing[target.channel]
+                of_all = of_all + of_smooth
             if power is not None:
-                grad_sizes = (grad_sizes * power).to(own)[:, :, None, None]
-                of_overlap = target.spread(grad_overlaps.to(own)) * (own - log_sums).exp() * region
+                grad_sizes = (grad_sizes * power).to(best)
+                of_overlap = target.spread(grad_overlaps.to(best)) * p_own * region
                 of_overlap *= target.positive
-                at_own, of_all = at_own + of_overlap, of_all - of_overlap
+                u_own = target.spread(grad_sizes) * raised(p_own, power) * region
+                at_own += (of_overlap + u_own) * q_own
+                of_all = of_all - of_overlap - u_own
+                region = region / raised(total, power)
             for block in blocks:
                 z, p, g = block.buffers
-                torch.sub(z, block.of(log_sums), out=p).exp_()
-                factor = block.of(of_all)
+                channel, added = block.of(target.channel), block.of(at_own)
+                factor, sums = block.of(of_all), block.of(total)
+                torch.sub(z, block.of(best), out=p).exp_()  # p times the total
                 if power is None:
-                    torch.mul(p, factor, out=g)
+                    torch.mul(p, factor / sums, out=g)
                 else:
-                    u = torch.mul(raised(p, power, out=z), grad_sizes[block.images], out=z)
-                    u.mul_(block.of(region))
-                    torch.addcmul(u, p, factor - u.sum(1, keepdim=True), out=g)
+                    of_size = grad_sizes[block.images, :, None, None]
+                    u = torch.mul(raised(p, power, out=z), of_size, out=z).mul_(block.of(region))
+                    rest = u.scatter_(1, channel, 0).sum(1, keepdim=True)
+                    torch.addcmul(u, p, (factor - rest) / sums, out=g)
+                    added = added - block.of(p_own) * rest
                 if smoothing is not None:
                     g.addcmul_(smoothing.view(-1, 1, 1), block.of(grad_smooth), value=-1)
-                channel = block.of(target.channel)
-                added = block.of(at_own) * block.of(target.positive)
-                g.scatter_(1, channel, g.gather(1, channel).add_(added))
+                g.scatter_(1, channel, added)
                 gradient.add(block, g)
         return gradient.logits.to(logits.dtype), *[None] * 5
