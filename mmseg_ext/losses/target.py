@@ -15,13 +15,13 @@ class Target:
         positive: Valid pixels whose class has a channel, (N, H, W), bool: all valid ones, except
             with a single channel, which is that of label 1.
         channel: That channel; 0 where there is none, (N, H, W), int64.
-        fault: On a GPU, NaN if a label lay outside the classes, else 0, a scalar.
+        fault: NaN if a label lay outside the classes, else 0, a scalar.
     """
 
     valid: Tensor
     positive: Tensor
     channel: Tensor
-    fault: Tensor | None
+    fault: Tensor
 
     def sum_by_channel(self, values: Tensor, num_channels: int) -> Tensor:
         """Sums values of positive pixels per image and channel.
@@ -51,8 +51,6 @@ class Target:
 
     def mark(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
         """Makes losses NaN if a label lay outside the classes."""
-        if self.fault is None:
-            return losses
         return {name: loss + self.fault for name, loss in losses.items()}
 
     def _places(self, num_channels: int) -> Tensor:
@@ -76,20 +74,32 @@ def make_target(seg_label: Tensor, num_channels: int, ignore_index: int | None) 
     Raises:
         ValueError: A label outside the classes, on a CPU.
     """
-    num_classes = max(num_channels, 2)
-    inside = (seg_label >= 0) & (seg_label < num_classes)
-    ignored = torch.zeros_like(inside) if ignore_index is None else seg_label == ignore_index
-    outside = ~(inside | ignored)
-    if not seg_label.is_cuda and outside.any():
+    target = tolerant_target(seg_label, num_channels, ignore_index)
+    if not seg_label.is_cuda and target.fault.isnan():
+        num_classes = max(num_channels, 2)
+        outside = _outside(seg_label.long(), num_classes, ignore_index)
         raise ValueError(
             f'label {int(seg_label[outside][0])}: the network has {num_classes} classes, so 0 to '
             f'{num_classes - 1} and ignore_index={ignore_index} are allowed'
         )
-    valid = inside & ~ignored
-    positive = valid & (seg_label == 1) if num_channels == 1 else valid
-    channel = torch.where(valid, seg_label, 0).long() if num_channels > 1 else seg_label.long() * 0
-    fault = torch.where(outside.any(), torch.nan, 0.0) if seg_label.is_cuda else None
+    return target
+
+
+def tolerant_target(seg_label: Tensor, num_channels: int, ignore_index: int | None) -> Target:
+    """``make_target`` as on a GPU: pixels of a label outside the classes are left out."""
+    # as a small integer 300 classes or ignore_index=-100 would wrap around
+    label = seg_label.long()
+    outside = _outside(label, max(num_channels, 2), ignore_index)
+    valid = ~outside if ignore_index is None else ~outside & (label != ignore_index)
+    positive = valid & (label == 1) if num_channels == 1 else valid
+    channel = torch.where(valid, label, 0) if num_channels > 1 else torch.zeros_like(label)
+    fault = torch.where(outside.any(), torch.nan, 0.0)
     return Target(valid, positive, channel, fault)
+
+
+def _outside(label: Tensor, num_classes: int, ignore_index: int | None) -> Tensor:
+    outside = (label < 0) | (label >= num_classes)
+    return outside if ignore_index is None else outside & (label != ignore_index)
 
 
 def check_shapes(seg_logits: Tensor, seg_label: Tensor, align_corners: bool | None) -> None:
