@@ -9,7 +9,7 @@ from mmseg_ext.registry import MODELS
 
 from .functional import Request, Sums
 from .settings import class_weights, fit_classes
-from .sums_loss import SumsLoss, reduce_pixels
+from .sums_loss import SumsLoss, reduce_losses
 
 
 @MODELS.register_module()
@@ -88,7 +88,7 @@ class CrossEntropyLoss(SumsLoss):
             if not self.avg_non_ignore:
                 divisor = divisor + (~kept).sum()
         losses = self.pixel_losses(sums) * kept
-        return {self.loss_name: reduce_pixels(losses, divisor, weight, avg_factor, reduction)}
+        return {self.loss_name: reduce_losses(losses, divisor, weight, avg_factor, reduction)}
 
     def _weights(self, sums: Sums) -> Tensor:
         """The weight of each pixel's class, (N, H, W)."""

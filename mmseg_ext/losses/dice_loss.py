@@ -5,7 +5,7 @@ from torch import Tensor
 from mmseg_ext.registry import MODELS
 
 from .functional import Request, Sums
-from .sums_loss import SumsLoss
+from .sums_loss import SumsLoss, reduce_losses
 
 
 @MODELS.register_module()
@@ -49,7 +49,7 @@ class DiceLoss(SumsLoss):
         loss_name: str = 'loss_dice',
     ):
         super().__init__(use_sigmoid, reduction, loss_weight, loss_name)
-        if eps <= 0:
+        if not eps > 0:
             raise ValueError(f'eps is positive, or 0/0 would be NaN; got {eps}')
         self.naive_dice, self.per_image, self.pooled = naive_dice, per_image, pooled
         self.count_ignored, self.eps = count_ignored, eps
@@ -78,10 +78,5 @@ class DiceLoss(SumsLoss):
         else:
             dice = 2 * overlap / (size + area + 2 * self.eps)
         counts = area >= 0 if self.count_ignored else area > 0
-        losses = (1 - dice) * counts
-        if reduction == 'mean':
-            divisor = counts.sum().clamp(min=1) if avg_factor is None else avg_factor
-            losses = losses.sum() / divisor
-        elif reduction == 'sum':
-            losses = losses.sum()
-        return {self.loss_name: self.loss_weight * losses.to(sums.losses.dtype)}
+        losses = self.loss_weight * ((1 - dice) * counts).to(sums.losses.dtype)
+        return {self.loss_name: reduce_losses(losses, counts.sum(), None, avg_factor, reduction)}

@@ -9,7 +9,7 @@ from mmseg_ext.registry import MODELS
 
 from .functional import Request, Sums
 from .settings import class_weights, fit_classes, shares
-from .sums_loss import SumsLoss, reduce_pixels
+from .sums_loss import SumsLoss, reduce_losses
 
 
 @MODELS.register_module()
@@ -54,7 +54,7 @@ class FocalLoss(SumsLoss):
         loss_name: str = 'loss_focal',
     ):
         super().__init__(use_sigmoid, reduction, loss_weight, loss_name)
-        if gamma < 0:
+        if not gamma >= 0:
             raise ValueError(f'gamma is at least 0, got {gamma}')
         if avg_over_classes and not use_sigmoid:
             raise ValueError('avg_over_classes has no effect with softmax: a pixel has one loss')
@@ -63,6 +63,8 @@ class FocalLoss(SumsLoss):
         weights = class_weights(class_weight)
         own = torch.ones(1) if alpha is None else shares(alpha, 'alpha')
         other = torch.ones(1) if alpha is None else 1 - own
+        if len({len(own), len(weights)} - {1}) > 1:
+            raise ValueError(f'alpha has {len(own)} values, class_weight {len(weights)}')
         self.register_buffer('positive', own * weights, persistent=False)
         self.register_buffer('negative', other * weights, persistent=False)
 
@@ -96,4 +98,4 @@ class FocalLoss(SumsLoss):
         if self.avg_over_classes:
             divisor = divisor * sums.overlaps.shape[1]
         losses = self.pixel_losses(sums) * kept
-        return {self.loss_name: reduce_pixels(losses, divisor, weight, avg_factor, reduction)}
+        return {self.loss_name: reduce_losses(losses, divisor, weight, avg_factor, reduction)}

@@ -90,7 +90,7 @@ def batch_sums(
         counted = torch.ones_like(target.valid) if request.count_ignored else target.valid
         region = counted.to(empty_like(seg_logits))
         if region_weight is not None:
-            region = region * region_weight
+            region = region * region_weight.to(region)
         areas = target.sum_by_channel(region, num_channels)
     if use_sigmoid:
         losses, overlaps, sizes, correct = SigmoidSums.apply(

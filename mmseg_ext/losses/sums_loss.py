@@ -109,24 +109,34 @@ class SumsLoss(StreamedLoss):
         return sums.target.mark(losses), sums.correct, sums.target
 
 
-def reduce_pixels(
+def reduce_losses(
     losses: Tensor,
     divisor: Tensor | float,
     weight: Tensor | None,
     avg_factor: float | None,
     reduction: str,
 ) -> Tensor:
-    """Reduces losses of pixels, (N, H, W), that are 0 where they do not count.
+    """Reduces losses of pixels or regions, which are 0 where they do not count.
 
-    A divisor of 0, where no pixel counts, leaves the 0 that the sum is.
+    A divisor of 0, where none counts, leaves the 0 that the sum is.
+
+    Args:
+        losses: Of any shape.
+        divisor: Of a mean.
+        weight: Factors, of the same shape.
+        avg_factor: Replaces the divisor.
+        reduction: 'mean', 'sum' or 'none'.
+
+    Raises:
+        ValueError: ``avg_factor`` with 'sum', as in MMSegmentation.
     """
     if weight is not None:
-        losses = losses * weight
+        losses = losses * weight.to(losses)
     if reduction == 'none':
         return losses
     if reduction == 'sum':
         if avg_factor is not None:
-            raise ValueError("avg_factor has no effect on reduction='sum'")
+            raise ValueError(f"avg_factor={avg_factor} has no effect with reduction='sum'")
         return losses.sum()
     divisor = torch.as_tensor(avg_factor if avg_factor is not None else divisor).to(losses)
     return losses.sum() / torch.where(divisor == 0, 1, divisor)
