@@ -60,6 +60,7 @@ class FocalDiceLoss(SumsLoss):
         loss_name: str = 'loss_focal_dice',
     ):
         super().__init__(use_sigmoid, reduction, loss_name=loss_name)
+        _refuse_none(reduction)
         if focal_weight <= 0 or dice_weight <= 0:
             raise ValueError(
                 f'focal_weight={focal_weight}, dice_weight={dice_weight}: both are above 0; for '
@@ -97,10 +98,14 @@ class FocalDiceLoss(SumsLoss):
         reduction: str = 'mean',
     ) -> dict[str, Tensor]:
         """See ``SumsLoss``."""
-        if reduction == 'none':
-            raise ValueError(
-                "reduction='none': the focal loss is one per pixel, the dice loss one per class; "
-                'take FocalLoss and DiceLoss, or mmseg_ext.OHEMLoss for hard pixels'
-            )
+        _refuse_none(reduction)
         settings = sums, kept, weight, avg_factor, reduction
         return {**self.focal.reduce(*settings), **self.dice.reduce(*settings)}
+
+
+def _refuse_none(reduction: str) -> None:
+    if reduction == 'none':
+        raise ValueError(
+            "reduction='none': the focal loss is one per pixel, the dice loss one per class; "
+            'take FocalLoss and DiceLoss, or mmseg_ext.OHEMLoss for hard pixels'
+        )
