@@ -37,7 +37,9 @@ def focal(
     alpha = None if alpha is None else per_class(alpha, num_classes)
     own, other = (1, 1) if alpha is None else (alpha, 1 - alpha)
     minus_log_p, p = minus_log(logits, use_sigmoid), probabilities(logits, use_sigmoid)
-    losses = own * (1 - p) ** gamma * minus_log_p * truth
+    # the root of 0 has no gradient, and that of nearly 0 is multiplied with less
+    p, q = p.clamp(min=1e-300), (1 - p).clamp(min=1e-300)
+    losses = own * q**gamma * minus_log_p * truth
     if use_sigmoid:
         losses = losses + other * p**gamma * minus_log(-logits, True) * (1 - truth) * valid
     if class_weight is not None:
