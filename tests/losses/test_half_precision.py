@@ -116,3 +116,14 @@ def test_pixels_that_are_right_by_far_keep_their_small_gradient(name):
     assert_same((found[0] * 0, found[1]), (wanted[0] * 0, wanted[1]), rtol=5e-3)
     if 'dice' not in name:
         assert_same(found, wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize('loss', [CrossEntropyLoss(True), FocalLoss(gamma=0.5)])
+@pytest.mark.parametrize('extreme', [12.0, 18.0, 30.0])
+def test_sigmoids_that_are_right_by_far_keep_their_small_loss(extreme, loss):
+    labels = torch.arange(12).view(1, 3, 4) % 3
+    truth = torch.nn.functional.one_hot(labels, 3).movedim(3, 1)
+    found = value_and_gradient(loss, extreme * (2.0 * truth - 1), labels)
+    wanted = value_and_gradient(loss, extreme * (2.0 * truth.double() - 1), labels)
+    # times a large number, or the comparison's absolute tolerance would cover all
+    assert_same((found[0] * 1e9, found[1] * 1e9), (wanted[0] * 1e9, wanted[1] * 1e9), rtol=1e-6)
