@@ -10,7 +10,7 @@ from .upsampling import Band, Upsampling
 
 # Elements (images x classes x rows x width) of a block. On a CPU a block's tensors stay in the
 # cache; on a GPU a block must be worth the starting of some thirty kernels.
-BLOCK_ELEMENTS = dict(cpu=2**19, cuda=2**26)
+BLOCK_ELEMENTS = dict(cpu=2**20, cuda=2**26)
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,19 @@ class Blocks:
         num_rows = max(1, min(most // row, height))
         step = max(1, min(most // (row * height), num_images))  # several images if all of each fits
         flat = [self.like.new_empty(step * num_rows * row) for _ in range(self.num_buffers)]
+        wides = self.upsampling.empty_wide(step, num_channels, self.like)
         for start in range(0, num_images, step):
             images = slice(start, min(start + step, num_images))
-            wide = self.upsampling.widen(self.logits[images])
+            num = images.stop - start
+            logits = self.logits[images]
+            wide = None if wides is None else self.upsampling.widen(logits, out=wides[:num])
             for band in self.upsampling.bands(num_rows):
-                rows = band.rows.stop - band.rows.start
-                shape = torch.Size((images.stop - start, num_channels, rows, width))
+                shape = torch.Size((num, num_channels, band.rows.stop - band.rows.start, width))
                 buffers = [each[: shape.numel()].view(shape) for each in flat]
-                self.upsampling.upsample(wide, band, out=buffers[0])
+                if wide is None:
+                    buffers[0].copy_(logits[:, :, band.rows])
+                else:
+                    self.upsampling.upsample(wide, band, out=buffers[0])
                 yield Block(images, band, buffers)
 
 
@@ -80,22 +85,24 @@ class Gradient:
     """
 
     def __init__(self, blocks: Blocks):
-        self.upsampling = blocks.upsampling
-        self.logits = torch.zeros_like(blocks.logits, dtype=blocks.like.dtype)
+        self.upsampling, self.wide = blocks.upsampling, None
+        shape = blocks.logits.shape
+        self.logits = blocks.like.new_zeros(shape)
 
     def add(self, block: Block, gradient: Tensor) -> None:
         """Adds the gradient of a block's upsampled logits, (images, C, rows, W)."""
-        rows = block.band.rows
+        rows, logits = block.band.rows, self.logits[block.images]
         if self.upsampling.is_identity:
-            self.logits[block.images, :, rows] = gradient
+            logits[:, :, rows] = gradient
             return
+        if self.wide is None:
+            self.wide = self.upsampling.empty_wide(*gradient.shape[:2], gradient)
+        wide = self.wide[: len(gradient)]
         if rows.start == 0:
-            num_images, num_channels, _, width = gradient.shape
-            shape = num_images, num_channels, self.upsampling.in_size[0], width
-            self.wide = gradient.new_zeros(shape)
-        self.upsampling.add_transposed(gradient, block.band, out=self.wide)
+            wide.zero_()
+        self.upsampling.add_transposed(gradient, block.band, out=wide)
         if rows.stop == self.upsampling.out_size[0]:
-            self.logits[block.images] = self.upsampling.narrow(self.wide)
+            self.upsampling.narrow(wide, out=logits)
 
 
 def empty_like(logits: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from mmseg_ext.registry import MODELS
 
 from .blocks import empty_like
 from .settings import check_reduction
-from .sums_loss import reduce_pixels
+from .sums_loss import reduce_losses
 from .target import check_shapes, check_weight, make_target
 
 
@@ -83,5 +83,5 @@ class BoundaryLoss(nn.Module):
             logits, boundary.to(logits), reduction='none'
         )
         divisor = num_valid if self.avg_non_ignore else valid.numel()
-        loss = reduce_pixels(losses, divisor, weight, avg_factor, reduction)
+        loss = reduce_losses(losses, divisor, weight, avg_factor, reduction)
         return target.mark({self.loss_name: self.loss_weight * loss})[self.loss_name]

@@ -10,7 +10,7 @@ from mmseg_ext.registry import MODELS
 from .blocks import empty_like
 from .lovasz_extension import SoftmaxLovasz, groups_of_images, lovasz_extension
 from .settings import check_reduction, class_weights, fit_classes
-from .sums_loss import reduce_pixels
+from .sums_loss import reduce_losses
 from .target import Target, check_shapes, make_target
 
 
@@ -106,7 +106,7 @@ class LovaszLoss(nn.Module):
         target = make_target(seg_label, seg_logits.shape[1], ignore_index)
         losses = (self._binary if self.is_binary else self._multi_class)(seg_logits, target)
         counted = target.valid.flatten(1).any(1) if self.per_image else target.valid.any()[None]
-        loss = reduce_pixels(losses, counted.sum(), None, avg_factor, reduction)
+        loss = reduce_losses(losses, counted.sum(), None, avg_factor, reduction)
         loss = loss if self.per_image else loss.squeeze()
         return target.mark({self.loss_name: self.loss_weight * loss})[self.loss_name]
 

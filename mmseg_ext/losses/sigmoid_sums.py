@@ -58,33 +58,35 @@ class SigmoidSums(torch.autograd.Function):
         """
         num_images, num_classes = logits.shape[:2]
         with torch.autocast(logits.device.type, enabled=False):
-            blocks = Blocks(logits, target.valid.shape[1:], align_corners, num_buffers=4)
+            blocks = Blocks(logits, target.valid.shape[1:], align_corners, num_buffers=2)
             bounded = _is_bounded(logits)
             losses = blocks.like.new_zeros(target.valid.shape)
             own, best = torch.empty_like(losses), torch.empty_like(losses)
             sizes = logits.new_zeros((num_images, num_classes), dtype=torch.float64)
             overlaps = torch.zeros_like(sizes)
             for block in blocks:
-                z, p, softplus, powers = block.buffers
+                z, softplus = block.buffers
                 channel = block.of(target.channel)
                 block.of(own).copy_(z.gather(1, channel))
                 block.of(best).copy_(z.amax(1, keepdim=True))
-                _activate(z, gamma, bounded, p, softplus)
+                p = _activate(z, softplus, gamma, bounded)
+                if gamma is not None and gamma != power:
+                    softplus.mul_(raised(p, gamma))
                 if power is not None:
-                    size = raised(p, power, out=powers)
+                    size = raised(p, power, out=p)
                     sizes[block.images] += weighted_sum(size, block.of(region))
+                    if gamma == power:
+                        softplus.mul_(size)
                 if gamma is not None:
-                    p_gamma = size if gamma == power else raised(p, gamma, out=powers)
-                    focal = torch.mul(p_gamma, softplus, out=softplus)
-                    others = focal.gather(1, channel)
-                    others.masked_fill_(block.of(target.positive), 0)
-                    focal.scatter_(1, channel, others)
-                    weights = negative.expand(num_classes)
-                    block.of(losses).copy_((weights @ focal.flatten(2)).view_as(others))
+                    # the pixel's own channel is added below
+                    focal = softplus.scatter_(1, channel, 0).flatten(2)
+                    sums = negative.expand(num_classes) @ focal
+                    block.of(losses).copy_(sums.view_as(channel))
             if gamma is not None:
-                hard = raised(torch.sigmoid(-own), gamma) * F.softplus(-own)
-                losses += torch.where(
-                    target.positive, hard * positive.expand(num_classes)[target.channel], 0
+                falling = raised(torch.sigmoid(-own), gamma) * F.softplus(-own)
+                rising = raised(torch.sigmoid(own), gamma) * F.softplus(own)
+                losses += _weighted_by_side(
+                    falling, rising, target, negative, positive, num_classes
                 )
                 losses *= target.valid
             if power is not None:
@@ -103,45 +105,58 @@ class SigmoidSums(torch.autograd.Function):
         logits, negative, positive, region, own = ctx.saved_tensors
         target, (align_corners, gamma, power) = ctx.target, ctx.settings
         with torch.autocast(logits.device.type, enabled=False):
-            blocks = Blocks(logits, target.valid.shape[1:], align_corners, num_buffers=4)
+            blocks = Blocks(logits, target.valid.shape[1:], align_corners, num_buffers=3)
             bounded = _is_bounded(logits)
             gradient = Gradient(blocks)
             p, q, at_own = torch.sigmoid(own), torch.sigmoid(-own), torch.zeros_like(own)
+            num_classes = logits.shape[1]
             if gamma is not None:
                 scale = grad_losses.to(own) * target.valid
-                steep = raised(q, gamma) * (gamma * p * F.softplus(-own) + q)
-                at_own -= scale * steep * positive.expand(logits.shape[1])[target.channel]
+                rising = raised(p, gamma) * (gamma * q * F.softplus(own) + p)
+                falling = -raised(q, gamma) * (gamma * p * F.softplus(-own) + q)
+                at_own += scale * _weighted_by_side(
+                    falling, rising, target, negative, positive, num_classes
+                )
                 if negative.numel() == 1:  # spares a pass over all classes
                     scale = scale * negative
             if power is not None:
                 grad_sizes = (grad_sizes * power).to(own)
-                of_region = target.spread(grad_overlaps.to(own)) * p * q
-                of_region += target.spread(grad_sizes) * raised(p, power) * q
-                at_own += of_region * region
+                of_region = target.spread(grad_overlaps.to(own)) * target.positive * p
+                of_region += target.spread(grad_sizes) * raised(p, power)
+                at_own += of_region * q * region
             together = gamma == power and negative.numel() == 1  # p^gamma q is a common factor
             for block in blocks:
-                z, p, q, g = block.buffers
-                _activate(z, gamma, bounded, p, g, q)
-                if gamma is not None:
+                z, g, q = block.buffers
+                p = _activate(z, g, gamma, bounded, q)
+                if gamma is None:
+                    g.zero_()
+                else:
                     g.mul_(block.of(scale) * gamma)
                     if together:
                         g.addcmul_(grad_sizes[block.images, :, None, None], block.of(region))
                     g.mul_(q).addcmul_(p, block.of(scale))
                     if negative.numel() > 1:
                         g.mul_(negative.view(-1, 1, 1))
-                    g.mul_(raised(p, gamma, out=z))
-                else:
-                    g.zero_()
+                    g.mul_(raised(p, gamma, out=p if together else None))
                 if power is not None and not together:
-                    q.mul_(raised(p, power, out=z)).mul_(grad_sizes[block.images, :, None, None])
+                    q.mul_(raised(p, power, out=p)).mul_(grad_sizes[block.images, :, None, None])
                     g.addcmul_(q, block.of(region))
-                channel = block.of(target.channel)
-                at_channel = torch.where(
-                    block.of(target.positive), block.of(at_own), g.gather(1, channel)
-                )
-                g.scatter_(1, channel, at_channel)
+                g.scatter_(1, block.of(target.channel), block.of(at_own))
                 gradient.add(block, g)
         return gradient.logits.to(logits.dtype), *[None] * 7
+
+
+def _weighted_by_side(
+    if_positive: Tensor,
+    if_negative: Tensor,
+    target: Target,
+    negative: Tensor,
+    positive: Tensor,
+    num_classes: int,
+) -> Tensor:
+    """What a pixel's own channel has, (N, H, W): that of label 1 is negative at label 0."""
+    positive, negative = (each.expand(num_classes)[target.channel] for each in (positive, negative))
+    return torch.where(target.positive, if_positive * positive, if_negative * negative)
 
 
 def _is_bounded(logits: Tensor) -> bool:
@@ -150,28 +165,32 @@ def _is_bounded(logits: Tensor) -> bool:
 
 
 def _activate(
-    z: Tensor,
-    gamma: float | None,
-    bounded: bool,
-    p: Tensor,
-    softplus: Tensor,
-    q: Tensor | None = None,
-) -> None:
-    """Writes sigmoid(z) to ``p``, softplus(z) to ``softplus`` and sigmoid(-z) to ``q``.
+    z: Tensor, softplus: Tensor, gamma: float | None, bounded: bool, q: Tensor | None = None
+) -> Tensor:
+    """Writes softplus(z) to ``softplus`` and sigmoid(-z) to ``q``, and sigmoid(z) over ``z``.
 
-    One exp serves all. log(1 + exp(z)) is off by 6e-8 at most, which p^gamma makes vanish with
-    gamma >= 1 where softplus is as small as that itself; PyTorch's takes three times as long.
+    One exp serves all, and few buffers stay in the cache. log(1 + exp(z)) is off by 6e-8 at most,
+    which p^gamma makes vanish with gamma >= 1 where softplus is as small as that itself; log1p
+    takes four times as long.
+
+    Returns:
+        ``z``, which is sigmoid(z) now.
     """
-    torch.exp(z if bounded else torch.clamp(z, max=MOST, out=p), out=p)
-    torch.add(p, 1, out=softplus)
-    if q is not None:
-        torch.reciprocal(softplus, out=q)
-    p.div_(softplus)
-    if gamma is None:
-        return
-    if gamma < 1:
-        softplus.copy_(F.softplus(z))
+    excess = None
+    if not bounded:
+        excess = (z - MOST).clamp_(min=0)
+        z.clamp_(max=MOST)
+    exp = z.exp_()
+    torch.add(exp, 1, out=softplus)
+    if gamma is not None and gamma < 1:
+        q = torch.reciprocal(softplus, out=q)
+        torch.log1p(exp, out=softplus)
+        p = exp.mul_(q)
     else:
+        if q is not None:
+            torch.reciprocal(softplus, out=q)
+        p = exp.div_(softplus)
         softplus.log_()
-        if not bounded:
-            torch.maximum(softplus, z, out=softplus)
+    if excess is not None:
+        softplus.add_(excess)
+    return p

@@ -57,18 +57,26 @@ class Upsampling:
             weights = self.height[start:stop, sources].contiguous()
             yield Band(slice(start, stop), sources, weights)
 
-    def widen(self, logits: Tensor) -> Tensor:
+    def empty_wide(self, num_images: int, num_channels: int, like: Tensor) -> Tensor | None:
+        """Memory for ``widen``, (N, C, h, W); None if the sizes are the same and nothing is made.
+
+        Args:
+            num_images: N.
+            num_channels: C.
+            like: Gives type and device.
+        """
+        shape = num_images, num_channels, self.in_size[0], self.out_size[1]
+        return None if self.is_identity else like.new_empty(shape)
+
+    def widen(self, logits: Tensor, out: Tensor) -> Tensor:
         """Upsamples along the width, which comes first as there are fewer rows now than afterwards.
 
         Args:
             logits: (N, C, h, w), any floating type.
-
-        Returns:
-            (N, C, h, W).
+            out: Takes the result, (N, C, h, W).
         """
-        logits = logits.to(self.dtype)
         # contiguous: one product, not one for each image and class
-        return logits if self.is_identity else logits.contiguous() @ self.width_transposed
+        return torch.matmul(logits.to(self.dtype).contiguous(), self.width_transposed, out=out)
 
     def upsample(self, wide: Tensor, band: Band, out: Tensor) -> Tensor:
         """Writes a band of the upsampled logits to ``out``, (N, C, rows, W).
@@ -78,10 +86,7 @@ class Upsampling:
             band: One of ``bands``.
             out: Takes the result.
         """
-        sources = wide[:, :, band.sources]
-        return (
-            out.copy_(sources) if self.is_identity else torch.matmul(band.weights, sources, out=out)
-        )
+        return torch.matmul(band.weights, wide[:, :, band.sources], out=out)
 
     def add_transposed(self, gradient: Tensor, band: Band, out: Tensor) -> None:
         """Adds a band's share of the gradient of ``widen``'s result: ``upsample`` transposed.
@@ -93,9 +98,9 @@ class Upsampling:
         """
         out[:, :, band.sources] += band.weights.t().contiguous() @ gradient
 
-    def narrow(self, gradient: Tensor) -> Tensor:
-        """The transpose of ``widen``: (N, C, h, W) to (N, C, h, w)."""
-        return gradient @ self.width
+    def narrow(self, gradient: Tensor, out: Tensor) -> Tensor:
+        """The transpose of ``widen``: (N, C, h, W) to ``out``, (N, C, h, w)."""
+        return torch.matmul(gradient, self.width, out=out)
 
 
 @lru_cache(maxsize=64)

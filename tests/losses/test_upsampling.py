@@ -1,3 +1,5 @@
+from unittest import mock
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -5,25 +7,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from loss_inputs import SIZES
 
+from mmseg_ext.losses import blocks
 from mmseg_ext.losses.upsampling import Upsampling
 
 lengths = st.integers(1, 17)
 sizes = st.tuples(lengths, lengths)
 
 
-def in_bands(logits, out_size, align_corners, num_rows, like=None):
+def in_bands(logits, out_size, align_corners, num_rows):
     """The upsampled logits, and what their transpose makes of cosines."""
-    upsampling = Upsampling(
-        tuple(logits.shape[2:]), out_size, align_corners, logits if like is None else like
-    )
-    bands, gradient = [], torch.zeros_like(logits, dtype=upsampling.dtype)
-    upstream = cosines(*logits.shape[:2], *out_size).to(upsampling.dtype)
-    for band in upsampling.bands(num_rows):
-        out = torch.empty(*logits.shape[:2], band.weights.shape[0], out_size[1]).to(gradient)
-        upsampling.upsample(logits, band, out)
-        bands.append(out)
-        upsampling.add_gradient(upstream[:, :, band.rows], band, gradient)
-    return torch.cat(bands, 2), gradient
+    found = torch.empty(*logits.shape[:2], *out_size, dtype=blocks.empty_like(logits).dtype)
+    upstream = cosines(*found.shape).to(found)
+    with mock.patch.dict(blocks.BLOCK_ELEMENTS, cpu=num_rows * logits.shape[1] * out_size[1]):
+        walk = blocks.Blocks(logits, out_size, align_corners, num_buffers=1)
+        gradient = blocks.Gradient(walk)
+        for block in walk:
+            place = block.images, slice(None), block.band.rows
+            found[place] = block.buffers[0]
+            gradient.add(block, upstream[place])
+    return found, gradient.logits
 
 
 def cosines(*shape):
@@ -71,7 +73,7 @@ def test_bands_hold_each_row_once_and_all_that_it_is_made_of(
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
 def test_half_precision_is_upsampled_in_float32(dtype):
     logits = (20 * cosines(1, 2, 5, 4)).to(dtype)
-    found, _ = in_bands(logits, (9, 11), False, 4, like=torch.empty(0))
+    found, _ = in_bands(logits, (9, 11), False, 4)
     want = F.interpolate(logits.double(), (9, 11), mode='bilinear', align_corners=False)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found.double(), want, rtol=0, atol=2e-5)
