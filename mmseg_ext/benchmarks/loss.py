@@ -196,6 +196,7 @@ def _ask(
             f'{row.name}: its process was killed, for want of memory if nobody did it; {way_out}'
         ) from error
     except RuntimeError as error:
-        if 'memory' not in str(error):
+        short = isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+        if not short:
             raise
         raise UsageError(f'{row.name}: {str(error).splitlines()[0]}; {way_out}') from error

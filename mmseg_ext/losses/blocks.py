@@ -53,10 +53,8 @@ class Blocks:
     def __iter__(self) -> Iterator[Block]:
         num_images, num_channels = self.logits.shape[:2]
         height, width = self.upsampling.out_size
-        most = BLOCK_ELEMENTS.get(self.logits.device.type, BLOCK_ELEMENTS['cpu'])
         row = num_channels * width
-        num_rows = max(1, min(most // row, height))
-        step = max(1, min(most // (row * height), num_images))  # several images if all of each fits
+        step, num_rows = plan_blocks(num_images, height, row, self.logits.is_cuda)
         flat = [self.like.new_empty(step * num_rows * row) for _ in range(self.num_buffers)]
         wides = self.upsampling.empty_wide(step, num_channels, self.like)
         for start in range(0, num_images, step):
@@ -72,6 +70,26 @@ class Blocks:
                 else:
                     self.upsampling.upsample(wide, band, out=buffers[0])
                 yield Block(images, band, buffers)
+
+
+def plan_blocks(num_images: int, height: int, row: int, is_cuda: bool) -> tuple[int, int]:
+    """How many images and rows of each make a block.
+
+    A CPU takes one image after the other, or several if all of each fits. A GPU takes rows of all
+    images: a thin band is a cheap product.
+
+    Args:
+        num_images: N.
+        height: Rows of the labels.
+        row: Elements of a row of one image, classes x width.
+        is_cuda: On a GPU.
+    """
+    if is_cuda:
+        # a small batch, too, is never upsampled as a whole
+        most = min(BLOCK_ELEMENTS['cuda'], max(num_images * height * row // 16, 2**20))
+        return num_images, max(1, min(most // (num_images * row), height))
+    most = BLOCK_ELEMENTS['cpu']
+    return max(1, min(most // (row * height), num_images)), max(1, min(most // row, height))
 
 
 class Gradient:

@@ -1,5 +1,6 @@
 """Dice loss."""
 
+import torch
 from torch import Tensor
 
 from mmseg_ext.registry import MODELS
@@ -77,6 +78,7 @@ class DiceLoss(SumsLoss):
             dice = (2 * overlap + self.eps) / (size + area + self.eps)
         else:
             dice = 2 * overlap / (size + area + 2 * self.eps)
-        counts = area >= 0 if self.count_ignored else area > 0
+        # one ratio for all classes has none that is absent
+        counts = torch.ones_like(area) if self.count_ignored and self.pooled else area > 0
         losses = self.loss_weight * ((1 - dice) * counts).to(sums.losses.dtype)
         return {self.loss_name: reduce_losses(losses, counts.sum(), None, avg_factor, reduction)}

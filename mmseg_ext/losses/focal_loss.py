@@ -58,7 +58,7 @@ class FocalLoss(SumsLoss):
             raise ValueError(f'gamma is at least 0, got {gamma}')
         if avg_over_classes and not use_sigmoid:
             raise ValueError('avg_over_classes has no effect with softmax: a pixel has one loss')
-        self.gamma, self.alpha = float(gamma), alpha
+        self.gamma = float(gamma)
         self.avg_non_ignore, self.avg_over_classes = avg_non_ignore, avg_over_classes
         weights = class_weights(class_weight)
         own = torch.ones(1) if alpha is None else shares(alpha, 'alpha')

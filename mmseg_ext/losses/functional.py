@@ -13,12 +13,12 @@ from .target import Target, check_shapes, make_target
 
 @dataclass(frozen=True)
 class Request:
-    """Which sums a loss needs. What is None is not computed.
+    """Which sums a loss needs. What is None is not computed, and 0 or None in the result.
 
     Attributes:
         gamma: Exponent of a sigmoid focal loss.
         negative: Its weights of the classes a pixel is not, (C,), or (1,) for all alike.
-        positive: Its weights of the class a pixel is, (C,).
+        positive: Its weights of the class a pixel is, (C,) or (1,).
         smoothing: Weights of the classes in ``Sums.smooth``, (C,); softmax only.
         power: Exponent of the probabilities in ``Sums.sizes``, 1 or 2.
         count_ignored: Let ignored pixels count in ``Sums.sizes``.
@@ -66,7 +66,8 @@ def batch_sums(
 ) -> Sums:
     """Sums a batch without ever holding the logits at the size of the labels.
 
-    Computed in float32, or float64 for such logits, under autocast too. Differentiable once.
+    Computed in float32, or float64 for such logits, under autocast too; on a GPU in TF32 where
+    that is turned on for products. Differentiable once.
 
     Args:
         seg_logits: (N, C, h, w), any floating type.

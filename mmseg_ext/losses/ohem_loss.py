@@ -130,4 +130,9 @@ def _build(config: dict) -> SumsLoss:
             f'got {config["type"]}: put mmseg_ext. before its name if it is one of them, or list '
             'it beside OHEMLoss in loss_decode'
         )
+    if loss.reduction != 'mean':
+        raise ValueError(
+            f'reduction={loss.reduction!r} of {config["type"]} has no effect inside OHEMLoss: '
+            'set it on OHEMLoss'
+        )
     return loss

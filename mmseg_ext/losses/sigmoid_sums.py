@@ -8,8 +8,9 @@ from torch.autograd.function import once_differentiable
 from .blocks import Blocks, Gradient, raised, weighted_sum
 from .target import Target
 
-# exp of more would leave float32, and softplus(z) is z long before
-MOST = 80.0
+MOST = 80.0  # exp of more would leave float32, and softplus(z) is z long before
+FAINT = 2**-11  # below it log(1 + exp(z)) has fewer digits than p has of softplus(z)
+LEAST = -7.5  # of smaller logits p is FAINT
 
 
 class SigmoidSums(torch.autograd.Function):
@@ -59,7 +60,7 @@ class SigmoidSums(torch.autograd.Function):
         num_images, num_classes = logits.shape[:2]
         with torch.autocast(logits.device.type, enabled=False):
             blocks = Blocks(logits, target.valid.shape[1:], align_corners, num_buffers=2)
-            bounded = _is_bounded(logits)
+            extremes = _range(logits)
             losses = blocks.like.new_zeros(target.valid.shape)
             own, best = torch.empty_like(losses), torch.empty_like(losses)
             sizes = logits.new_zeros((num_images, num_classes), dtype=torch.float64)
@@ -69,7 +70,7 @@ class SigmoidSums(torch.autograd.Function):
                 channel = block.of(target.channel)
                 block.of(own).copy_(z.gather(1, channel))
                 block.of(best).copy_(z.amax(1, keepdim=True))
-                p = _activate(z, softplus, gamma, bounded)
+                p, softplus = _activate(z, softplus, gamma, *extremes)
                 if gamma is not None and gamma != power:
                     softplus.mul_(raised(p, gamma))
                 if power is not None:
@@ -106,7 +107,7 @@ class SigmoidSums(torch.autograd.Function):
         target, (align_corners, gamma, power) = ctx.target, ctx.settings
         with torch.autocast(logits.device.type, enabled=False):
             blocks = Blocks(logits, target.valid.shape[1:], align_corners, num_buffers=3)
-            bounded = _is_bounded(logits)
+            extremes = _range(logits)
             gradient = Gradient(blocks)
             p, q, at_own = torch.sigmoid(own), torch.sigmoid(-own), torch.zeros_like(own)
             num_classes = logits.shape[1]
@@ -124,21 +125,21 @@ class SigmoidSums(torch.autograd.Function):
                 of_region = target.spread(grad_overlaps.to(own)) * target.positive * p
                 of_region += target.spread(grad_sizes) * raised(p, power)
                 at_own += of_region * q * region
-            together = gamma == power and negative.numel() == 1  # p^gamma q is a common factor
+            shares_power = gamma == power and negative.numel() == 1  # p^gamma q is a common factor
             for block in blocks:
                 z, g, q = block.buffers
-                p = _activate(z, g, gamma, bounded, q)
+                p, g = _activate(z, g, gamma, *extremes, q)
                 if gamma is None:
                     g.zero_()
                 else:
                     g.mul_(block.of(scale) * gamma)
-                    if together:
+                    if shares_power:
                         g.addcmul_(grad_sizes[block.images, :, None, None], block.of(region))
                     g.mul_(q).addcmul_(p, block.of(scale))
                     if negative.numel() > 1:
                         g.mul_(negative.view(-1, 1, 1))
-                    g.mul_(raised(p, gamma, out=p if together else None))
-                if power is not None and not together:
+                    g.mul_(raised(p, gamma, out=p if shares_power else None))
+                if power is not None and not shares_power:
                     q.mul_(raised(p, power, out=p)).mul_(grad_sizes[block.images, :, None, None])
                     g.addcmul_(q, block.of(region))
                 g.scatter_(1, block.of(target.channel), block.of(at_own))
@@ -159,38 +160,53 @@ def _weighted_by_side(
     return torch.where(target.positive, if_positive * positive, if_negative * negative)
 
 
-def _is_bounded(logits: Tensor) -> bool:
-    """Whether no exp can overflow. On a GPU nobody looks: the run would wait for the answer."""
-    return not logits.is_cuda and logits.numel() > 0 and logits.amax().item() <= MOST
+def _range(logits: Tensor) -> tuple[bool, bool]:
+    """Whether exp may overflow, and whether log(1 + exp) may lose its digits; on a CPU."""
+    if logits.is_cuda:  # to look, the run would have to wait; _activate needs no answer there
+        return False, False
+    lowest, highest = logits.aminmax()
+    return not highest.item() <= MOST, not lowest.item() >= LEAST
 
 
 def _activate(
-    z: Tensor, softplus: Tensor, gamma: float | None, bounded: bool, q: Tensor | None = None
-) -> Tensor:
-    """Writes softplus(z) to ``softplus`` and sigmoid(-z) to ``q``, and sigmoid(z) over ``z``.
+    z: Tensor,
+    softplus: Tensor,
+    gamma: float | None,
+    is_high: bool,
+    is_low: bool,
+    q: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Makes sigmoid(z), over ``z``, softplus(z), and in ``q`` sigmoid(-z).
 
-    One exp serves all, and few buffers stay in the cache. log(1 + exp(z)) is off by 6e-8 at most,
-    which p^gamma makes vanish with gamma >= 1 where softplus is as small as that itself; log1p
-    takes four times as long.
+    On a GPU each is one kernel. On a CPU one exp serves all, which takes a third of the time:
+    log(1 + exp(z)) is off by 6e-8, and where that is much of it, softplus is p, to 2.5e-4 of it.
 
     Returns:
-        ``z``, which is sigmoid(z) now.
+        sigmoid(z), and softplus(z), or anything if ``gamma`` is None.
     """
+    if z.is_cuda:
+        softplus = softplus if gamma is None else F.softplus(z)
+        if q is not None:
+            torch.neg(z, out=q).sigmoid_()
+        return z.sigmoid_(), softplus
     excess = None
-    if not bounded:
+    if is_high:
         excess = (z - MOST).clamp_(min=0)
         z.clamp_(max=MOST)
     exp = z.exp_()
     torch.add(exp, 1, out=softplus)
-    if gamma is not None and gamma < 1:
-        q = torch.reciprocal(softplus, out=q)
-        torch.log1p(exp, out=softplus)
-        p = exp.mul_(q)
-    else:
+    if gamma is None or gamma >= 1:
         if q is not None:
             torch.reciprocal(softplus, out=q)
         p = exp.div_(softplus)
-        softplus.log_()
+        if gamma is not None:
+            softplus.log_()
+            if is_low:
+                torch.where(p < FAINT, p, softplus, out=softplus)
+    else:  # no power of p makes the error small
+        q = torch.reciprocal(softplus, out=q)
+        torch.log1p(exp, out=softplus)
+        p = exp.mul_(q)
     if excess is not None:
         softplus.add_(excess)
-    return p
+    return p, softplus

@@ -138,5 +138,9 @@ def reduce_losses(
         if avg_factor is not None:
             raise ValueError(f"avg_factor={avg_factor} has no effect with reduction='sum'")
         return losses.sum()
-    divisor = torch.as_tensor(avg_factor if avg_factor is not None else divisor).to(losses)
-    return losses.sum() / torch.where(divisor == 0, 1, divisor)
+    divisor = divisor if avg_factor is None else avg_factor
+    if isinstance(divisor, Tensor):
+        divisor = torch.where(divisor == 0, 1, divisor).to(losses)
+    elif divisor == 0:  # a number stays one: to bring it to a GPU, the run would have to wait
+        divisor = 1
+    return losses.sum() / divisor

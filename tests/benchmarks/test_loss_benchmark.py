@@ -188,7 +188,7 @@ def test_a_gpu_that_is_not_there(benchmark):
 def test_too_little_memory_is_said_in_one_line():
     class Pool:
         def submit(self, *_):
-            raise RuntimeError('CUDA out of memory. Tried to allocate 9.00 GiB.\nmore')
+            raise torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 9.00 GiB.\nmore')
 
     row = variants('focal-dice', 'cpu', 'float32')[0]
     with pytest.raises(loss.UsageError, match='stock: CUDA out of .* take fewer --images'):

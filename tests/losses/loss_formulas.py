@@ -100,7 +100,7 @@ def dice(
         losses = 1 - (2 * overlap + eps) / (size + area + eps)
     else:
         losses = 1 - 2 * overlap / (size + eps + area + eps)
-    return losses.mean() if count_ignored else losses[area > 0].mean()
+    return losses.mean() if count_ignored and pooled else losses[area > 0].mean()
 
 
 def one_hot(logits, labels):

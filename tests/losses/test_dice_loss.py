@@ -122,3 +122,9 @@ def test_a_class_missed_is_a_third_of_the_loss_however_small_it_is():
     logits.scatter_(1, labels.where(labels != 2, 0).unsqueeze(1), 30.0)  # and is taken for 0
     assert DiceLoss()(logits, labels).item() == pytest.approx(1 / 3, abs=2e-3)
     assert DiceLoss(pooled=True)(logits, labels).item() < 0.01
+
+
+def test_absent_classes_are_left_out_with_ignored_pixels_counted_too():
+    logits = torch.full((1, 5, 4, 4), -20.0)
+    logits[:, 0] = 20
+    assert DiceLoss(count_ignored=True)(logits, torch.zeros(1, 4, 4).long()).item() < 1e-3

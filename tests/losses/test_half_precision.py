@@ -127,3 +127,16 @@ def test_sigmoids_that_are_right_by_far_keep_their_small_loss(extreme, loss):
     wanted = value_and_gradient(loss, extreme * (2.0 * truth.double() - 1), labels)
     # times a large number, or the comparison's absolute tolerance would cover all
     assert_same((found[0] * 1e9, found[1] * 1e9), (wanted[0] * 1e9, wanted[1] * 1e9), rtol=1e-6)
+
+
+@pytest.mark.parametrize('gamma', [0, 0.5, 1, 2, 3.5])
+@pytest.mark.parametrize('least', [6, 8, 10, 12, 14, 15, 30])
+def test_sure_and_right_everywhere_keeps_the_gradient_in_float32(least, gamma):
+    """What is left then is p^gamma of many small p: absolute errors of 6e-8 would be all of it."""
+    draw = torch.Generator().manual_seed(least)
+    labels = torch.randint(0, 10, (1, 8, 8), generator=draw)
+    logits = -least - 2 * torch.rand(1, 10, 8, 8, generator=draw)
+    logits.scatter_(1, labels.unsqueeze(1), -logits.gather(1, labels.unsqueeze(1)))
+    loss = FocalLoss(gamma=gamma)
+    want = value_and_gradient(loss, logits.double(), labels)
+    assert_same(value_and_gradient(loss, logits, labels), want, rtol=1e-3)

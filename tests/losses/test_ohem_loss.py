@@ -277,3 +277,8 @@ def test_what_is_kept_is_harder_than_what_is_not(shape, min_kept, min_loss, leve
     assert kept.sum() == max(hard, min((min_kept or 0) * shape[0], int(valid.sum())))
     if kept.any() and (valid & ~kept).any():
         assert losses[kept].min() >= losses[valid & ~kept].max()
+
+
+def test_refuses_a_reduction_that_it_would_not_use():
+    with pytest.raises(ValueError, match="reduction='sum'.*inside OHEMLoss"):
+        OHEMLoss(dict(type='mmseg_ext.CrossEntropyLoss', reduction='sum'), min_loss=0.1)
