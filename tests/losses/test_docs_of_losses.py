@@ -4,11 +4,13 @@ import math
 import re
 from pathlib import Path
 
+import mmseg
 import pytest
 import torch
 import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.structures import PixelData
+from mmengine.utils import digit_version
 from mmseg.models.decode_heads import FCNHead
 from mmseg.models.losses.focal_loss import py_sigmoid_focal_loss
 from mmseg.registry import MODELS as STOCK_MODELS
@@ -86,6 +88,8 @@ def build(registry, text, prefix=''):
 def test_the_table_of_equal_numbers(row):
     stock, ours = row
     logits, label = draw()
+    if 'class_weight' in stock and digit_version(mmseg.__version__) < digit_version('1.3'):
+        label = label.clamp(max=3)  # stock of that version takes no ignored pixel with weights
     if 'Boundary' in stock:
         logits, label = logits[:, :1].contiguous(), torch.where(label == 255, 255, label % 2)
     ours = ours.partition(', no sampler')[0]
