@@ -9,8 +9,6 @@ from .blocks import Blocks, Gradient, raised, weighted_sum
 from .target import Target
 
 MOST = 80.0  # exp of more would leave float32, and softplus(z) is z long before
-FAINT = 2**-11  # below it log(1 + exp(z)) has fewer digits than p has of softplus(z)
-LEAST = -7.5  # of smaller logits p is FAINT
 
 
 class SigmoidSums(torch.autograd.Function):
@@ -60,7 +58,7 @@ class SigmoidSums(torch.autograd.Function):
         num_images, num_classes = logits.shape[:2]
         with torch.autocast(logits.device.type, enabled=False):
             blocks = Blocks(logits, target.valid.shape[1:], align_corners, num_buffers=2)
-            extremes = _range(logits)
+            bounded = _is_bounded(logits)
             losses = blocks.like.new_zeros(target.valid.shape)
             own, best = torch.empty_like(losses), torch.empty_like(losses)
             sizes = logits.new_zeros((num_images, num_classes), dtype=torch.float64)
@@ -70,7 +68,7 @@ class SigmoidSums(torch.autograd.Function):
                 channel = block.of(target.channel)
                 block.of(own).copy_(z.gather(1, channel))
                 block.of(best).copy_(z.amax(1, keepdim=True))
-                p, softplus = _activate(z, softplus, gamma, *extremes)
+                p, softplus = _activate(z, softplus, gamma, bounded)
                 if gamma is not None and gamma != power:
                     softplus.mul_(raised(p, gamma))
                 if power is not None:
@@ -107,7 +105,7 @@ class SigmoidSums(torch.autograd.Function):
         target, (align_corners, gamma, power) = ctx.target, ctx.settings
         with torch.autocast(logits.device.type, enabled=False):
             blocks = Blocks(logits, target.valid.shape[1:], align_corners, num_buffers=3)
-            extremes = _range(logits)
+            bounded = _is_bounded(logits)
             gradient = Gradient(blocks)
             p, q, at_own = torch.sigmoid(own), torch.sigmoid(-own), torch.zeros_like(own)
             num_classes = logits.shape[1]
@@ -128,7 +126,7 @@ class SigmoidSums(torch.autograd.Function):
             shares_power = gamma == power and negative.numel() == 1  # p^gamma q is a common factor
             for block in blocks:
                 z, g, q = block.buffers
-                p, g = _activate(z, g, gamma, *extremes, q)
+                p, g = _activate(z, g, gamma, bounded, q)
                 if gamma is None:
                     g.zero_()
                 else:
@@ -160,26 +158,19 @@ def _weighted_by_side(
     return torch.where(target.positive, if_positive * positive, if_negative * negative)
 
 
-def _range(logits: Tensor) -> tuple[bool, bool]:
-    """Whether exp may overflow, and whether log(1 + exp) may lose its digits; on a CPU."""
-    if logits.is_cuda:  # to look, the run would have to wait; _activate needs no answer there
-        return False, False
-    lowest, highest = logits.aminmax()
-    return not highest.item() <= MOST, not lowest.item() >= LEAST
+def _is_bounded(logits: Tensor) -> bool:
+    """Whether no exp can overflow. On a GPU, where to look the run would have to wait, unknown."""
+    return not logits.is_cuda and logits.amax().item() <= MOST
 
 
 def _activate(
-    z: Tensor,
-    softplus: Tensor,
-    gamma: float | None,
-    is_high: bool,
-    is_low: bool,
-    q: Tensor | None = None,
+    z: Tensor, softplus: Tensor, gamma: float | None, bounded: bool, q: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Makes sigmoid(z), over ``z``, softplus(z), and in ``q`` sigmoid(-z).
 
     On a GPU each is one kernel. On a CPU one exp serves all, which takes a third of the time:
-    log(1 + exp(z)) is off by 6e-8, and where that is much of it, softplus is p, to 2.5e-4 of it.
+    log(1 + exp(z)) is off by 6e-8, which p^gamma makes nothing of a value. With ``q``, for a
+    gradient, softplus(z) is held between p and exp(z), which leaves it 2.5e-4 of itself at most.
 
     Returns:
         sigmoid(z), and softplus(z), or anything if ``gamma`` is None.
@@ -190,23 +181,26 @@ def _activate(
             torch.neg(z, out=q).sigmoid_()
         return z.sigmoid_(), softplus
     excess = None
-    if is_high:
+    if not bounded:
         excess = (z - MOST).clamp_(min=0)
         z.clamp_(max=MOST)
     exp = z.exp_()
     torch.add(exp, 1, out=softplus)
-    if gamma is None or gamma >= 1:
-        if q is not None:
-            torch.reciprocal(softplus, out=q)
-        p = exp.div_(softplus)
-        if gamma is not None:
-            softplus.log_()
-            if is_low:
-                torch.where(p < FAINT, p, softplus, out=softplus)
-    else:  # no power of p makes the error small
+    if gamma is not None and gamma < 1:  # no power of p makes the error small
         q = torch.reciprocal(softplus, out=q)
         torch.log1p(exp, out=softplus)
         p = exp.mul_(q)
+    elif q is None:
+        p = exp.div_(softplus)
+        if gamma is not None:
+            softplus.log_()
+    else:
+        torch.reciprocal(softplus, out=q)
+        if gamma is not None:
+            torch.minimum(softplus.log_(), exp, out=softplus)
+        p = exp.mul_(q)
+        if gamma is not None:
+            torch.maximum(softplus, p, out=softplus)
     if excess is not None:
         softplus.add_(excess)
     return p, softplus
