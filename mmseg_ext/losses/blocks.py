@@ -47,7 +47,7 @@ class Blocks:
         self, logits: Tensor, out_size: tuple[int, int], align_corners: bool, num_buffers: int
     ):
         self.logits, self.num_buffers = logits, num_buffers
-        self.like = empty_like(logits)
+        self.like = computing_like(logits)
         self.upsampling = Upsampling(tuple(logits.shape[2:]), out_size, align_corners, self.like)
 
     def __iter__(self) -> Iterator[Block]:
@@ -123,7 +123,7 @@ class Gradient:
             self.upsampling.narrow(wide, out=logits)
 
 
-def empty_like(logits: Tensor) -> Tensor:
+def computing_like(logits: Tensor) -> Tensor:
     """Nothing, of the device and type to compute in.
 
     That type is float64 for float64, and float32 for all else: half precision is for networks, not

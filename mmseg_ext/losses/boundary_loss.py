@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from mmseg_ext.registry import MODELS
 
-from .blocks import empty_like
+from .blocks import computing_like
 from .settings import check_reduction
 from .sums_loss import reduce_losses
 from .target import check_shapes, check_weight, make_target
@@ -76,7 +76,7 @@ class BoundaryLoss(nn.Module):
         valid, boundary = target.valid, target.positive
         num_valid = valid.sum()
         # masked before and after: neither a NaN there nor its gradient gets through
-        logits = bd_logits.squeeze(1).to(empty_like(bd_logits).dtype).masked_fill(~valid, 0)
+        logits = bd_logits.squeeze(1).to(computing_like(bd_logits).dtype).masked_fill(~valid, 0)
         share = boundary.sum().to(logits) / num_valid.clamp(min=1)
         balance = torch.where(boundary, 1 - share, share) * valid
         losses = balance * F.binary_cross_entropy_with_logits(

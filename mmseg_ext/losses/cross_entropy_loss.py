@@ -66,7 +66,7 @@ class CrossEntropyLoss(SumsLoss):
         if not self.use_sigmoid:
             losses = losses * self._weights(sums)
         if self.label_smoothing:
-            everywhere = sums.smooth / sums.overlaps.shape[1]
+            everywhere = sums.smooth / sums.num_classes
             losses = torch.lerp(losses, everywhere, self.label_smoothing)
         return self.loss_weight * losses
 
@@ -80,9 +80,8 @@ class CrossEntropyLoss(SumsLoss):
     ) -> dict[str, Tensor]:
         """See ``SumsLoss``."""
         if self.use_sigmoid:
-            divisor = kept.sum() * sums.overlaps.shape[1]
-            everything = kept.numel() * sums.overlaps.shape[1]
-            divisor = divisor if self.avg_non_ignore else everything
+            divisor = kept.sum() if self.avg_non_ignore else kept.numel()
+            divisor = divisor * sums.num_classes
         else:
             divisor = (self._weights(sums) * kept).sum()
             if not self.avg_non_ignore:
@@ -91,6 +90,6 @@ class CrossEntropyLoss(SumsLoss):
         return {self.loss_name: reduce_losses(losses, divisor, weight, avg_factor, reduction)}
 
     def _weights(self, sums: Sums) -> Tensor:
-        """The weight of each pixel's class, (N, H, W)."""
-        weights = self.class_weight.to(sums.losses).expand(sums.overlaps.shape[1])
-        return weights[sums.target.channel]
+        """The weight of each pixel's class, (N, H, W), or (1,) for all alike."""
+        weights = self.class_weight.to(sums.losses)
+        return weights if len(weights) == 1 else weights[sums.target.channel]

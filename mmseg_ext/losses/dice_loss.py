@@ -37,6 +37,8 @@ class DiceLoss(SumsLoss):
         ValueError: ``eps`` is not positive.
     """
 
+    of_pixels = False
+
     def __init__(
         self,
         use_sigmoid: bool = True,

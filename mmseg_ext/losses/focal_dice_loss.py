@@ -59,7 +59,7 @@ class FocalDiceLoss(SumsLoss):
         reduction: str = 'mean',
         loss_name: str = 'loss_focal_dice',
     ):
-        super().__init__(use_sigmoid, reduction, loss_name=loss_name)
+        super().__init__(use_sigmoid, reduction, 1.0, loss_name)
         _refuse_none(reduction)
         if focal_weight <= 0 or dice_weight <= 0:
             raise ValueError(

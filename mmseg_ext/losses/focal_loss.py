@@ -82,7 +82,7 @@ class FocalLoss(SumsLoss):
         # 1 - p, which keeps its digits where p is almost 1; the floor keeps 0^(gamma - 1) finite
         hardness = -torch.expm1(-sums.losses)
         focused = hardness.clamp(min=torch.finfo(hardness.dtype).tiny) ** self.gamma * sums.losses
-        own = self.positive.to(focused).expand(sums.overlaps.shape[1])
+        own = self.positive.to(focused).expand(sums.num_classes)
         return self.loss_weight * own[sums.target.channel] * focused
 
     def reduce(
@@ -96,6 +96,6 @@ class FocalLoss(SumsLoss):
         """See ``SumsLoss``."""
         divisor = kept.sum() if self.avg_non_ignore else kept.numel()
         if self.avg_over_classes:
-            divisor = divisor * sums.overlaps.shape[1]
+            divisor = divisor * sums.num_classes
         losses = self.pixel_losses(sums) * kept
         return {self.loss_name: reduce_losses(losses, divisor, weight, avg_factor, reduction)}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from .blocks import empty_like
+from .blocks import computing_like
 from .sigmoid_sums import SigmoidSums
 from .softmax_sums import SoftmaxSums
 from .target import Target, check_shapes, make_target
@@ -54,6 +54,11 @@ class Sums:
     target: Target = field(repr=False)
     smooth: Tensor | None = None
 
+    @property
+    def num_classes(self) -> int:
+        """Channels C of the logits."""
+        return self.overlaps.shape[1]
+
 
 def batch_sums(
     seg_logits: Tensor,
@@ -89,7 +94,7 @@ def batch_sums(
     region = areas = None
     if request.power is not None:
         counted = torch.ones_like(target.valid) if request.count_ignored else target.valid
-        region = counted.to(empty_like(seg_logits))
+        region = counted.to(computing_like(seg_logits))
         if region_weight is not None:
             region = region * region_weight.to(region)
         areas = target.sum_by_channel(region, num_channels)

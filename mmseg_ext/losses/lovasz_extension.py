@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .blocks import empty_like
+from .blocks import computing_like
 from .target import Target
 
 
@@ -86,7 +86,7 @@ class SoftmaxLovasz(torch.autograd.Function):
         Returns:
             (N,) or (1,), 0 where no pixel is valid.
         """
-        (num_images, num_classes), like = logits.shape[:2], empty_like(logits)
+        (num_images, num_classes), like = logits.shape[:2], computing_like(logits)
         groups = groups_of_images(num_images, per_image)
         losses = like.new_zeros(len(groups))
         gradient = None
@@ -94,8 +94,7 @@ class SoftmaxLovasz(torch.autograd.Function):
             gradient = torch.zeros_like(logits, dtype=like.dtype)
         for group, images in enumerate(groups):
             valid, labels = target.valid[images], target.channel[images]
-            counts = labels[valid].bincount(minlength=num_classes).tolist()
-            chosen = [c for c in range(num_classes) if counts[c]] if classes is None else classes
+            chosen = labels[valid].unique().tolist() if classes is None else classes
             # image by image, or a second tensor of the size of the logits would be there
             log_sums = [image.to(like.dtype).logsumexp(0) for image in logits[images]]
             log_sum = torch.stack(log_sums)

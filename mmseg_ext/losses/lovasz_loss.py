@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from mmseg_ext.registry import MODELS
 
-from .blocks import empty_like
+from .blocks import computing_like
 from .lovasz_extension import SoftmaxLovasz, groups_of_images, lovasz_extension
 from .settings import check_reduction, class_weights, fit_classes
 from .sums_loss import reduce_losses
@@ -119,13 +119,13 @@ class LovaszLoss(nn.Module):
         if classes is not None and max(classes) >= num_classes:
             raise ValueError(f'classes={classes} of a network with {num_classes} classes')
         weights = fit_classes(
-            self.class_weight, num_classes, empty_like(seg_logits), 'class_weight'
+            self.class_weight, num_classes, computing_like(seg_logits), 'class_weight'
         ).expand(num_classes)
         return SoftmaxLovasz.apply(seg_logits, target, classes, weights, self.per_image)
 
     def _binary(self, seg_logits: Tensor, target: Target) -> Tensor:
         """Lovasz hinge of each image, (N,), or of the batch, (1,)."""
-        logits = seg_logits.squeeze(1).to(empty_like(seg_logits).dtype)
+        logits = seg_logits.squeeze(1).to(computing_like(seg_logits).dtype)
         margins = torch.where(target.positive, logits, -logits)
         errors = (1 - margins).masked_fill(~target.valid, -1)
         groups = groups_of_images(len(logits), self.per_image)

@@ -55,10 +55,10 @@ class OHEMLoss(StreamedLoss):
         self.min_kept, self.min_loss = min_kept, min_loss
         configs = [losses] if isinstance(losses, dict) else losses
         self.losses = nn.ModuleList([_build(config) for config in configs])
-        if not any(_is_of_pixels(loss) for loss in self.losses):
+        if not any(loss.of_pixels for loss in self.losses):
             raise ValueError('OHEMLoss wraps no loss of pixels, so there is nothing to mine for')
         self.rank_by = None if rank_by is None else _build(rank_by)
-        if rank_by is not None and not _is_of_pixels(self.rank_by):
+        if rank_by is not None and not self.rank_by.of_pixels:
             raise ValueError(f'rank_by={rank_by["type"]} is no loss of pixels: it ranks none')
 
     def terms(
@@ -73,7 +73,7 @@ class OHEMLoss(StreamedLoss):
     ) -> tuple[dict[str, Tensor], Tensor, Target]:
         """See ``StreamedLoss``."""
         reduction = check_reduction(reduction_override or self.reduction)
-        if reduction == 'none' and not all(_is_of_pixels(loss) for loss in self.losses):
+        if reduction == 'none' and not all(loss.of_pixels for loss in self.losses):
             raise ValueError("reduction='none': a loss of regions among the losses has no pixels")
         inputs = seg_logits, seg_label, weight, ignore_index, align_corners
         sums = [loss.sums(*inputs) for loss in self.losses]
@@ -82,7 +82,7 @@ class OHEMLoss(StreamedLoss):
             ranking = zip(self.losses, sums, strict=True)
             if self.rank_by is not None:
                 ranking = [(self.rank_by, self.rank_by.sums(*inputs))]
-            ranks = [loss.pixel_losses(each) for loss, each in ranking if _is_of_pixels(loss)]
+            ranks = [loss.pixel_losses(each) for loss, each in ranking if loss.of_pixels]
             kept = self.choose(sum(ranks), target.valid)
         found = {}
         for loss, each in zip(self.losses, sums, strict=True):
@@ -116,10 +116,6 @@ class OHEMLoss(StreamedLoss):
             hardest = ranked.topk(self.min_kept * num_images, sorted=False).indices
             kept = kept.flatten().index_fill(0, hardest, True).view_as(valid) & valid
         return kept
-
-
-def _is_of_pixels(loss: SumsLoss) -> bool:
-    return type(loss).pixel_losses is not SumsLoss.pixel_losses
 
 
 def _build(config: dict) -> SumsLoss:

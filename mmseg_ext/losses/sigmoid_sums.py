@@ -69,7 +69,7 @@ class SigmoidSums(torch.autograd.Function):
                 block.of(own).copy_(z.gather(1, channel))
                 block.of(best).copy_(z.amax(1, keepdim=True))
                 p, softplus = _activate(z, softplus, gamma, bounded)
-                if gamma is not None and gamma != power:
+                if gamma and gamma != power:
                     softplus.mul_(raised(p, gamma))
                 if power is not None:
                     size = raised(p, power, out=p)
@@ -136,7 +136,8 @@ class SigmoidSums(torch.autograd.Function):
                     g.mul_(q).addcmul_(p, block.of(scale))
                     if negative.numel() > 1:
                         g.mul_(negative.view(-1, 1, 1))
-                    g.mul_(raised(p, gamma, out=p if shares_power else None))
+                    if gamma:
+                        g.mul_(raised(p, gamma, out=p if shares_power else None))
                 if power is not None and not shares_power:
                     q.mul_(raised(p, power, out=p)).mul_(grad_sizes[block.images, :, None, None])
                     g.addcmul_(q, block.of(region))

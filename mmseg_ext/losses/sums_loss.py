@@ -5,7 +5,7 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
-from .blocks import empty_like
+from .blocks import computing_like
 from .functional import Request, Sums, batch_sums
 from .settings import check_reduction
 from .streamed_loss import StreamedLoss
@@ -27,13 +27,9 @@ class SumsLoss(StreamedLoss):
         ValueError: A setting that is wrong or would have no effect.
     """
 
-    def __init__(
-        self,
-        use_sigmoid: bool,
-        reduction: str = 'mean',
-        loss_weight: float = 1.0,
-        loss_name: str = 'loss',
-    ):
+    of_pixels = True  # else of regions alone, with no loss of each pixel
+
+    def __init__(self, use_sigmoid: bool, reduction: str, loss_weight: float, loss_name: str):
         super().__init__(reduction, loss_name)
         self.use_sigmoid, self.loss_weight = use_sigmoid, loss_weight
 
@@ -69,9 +65,9 @@ class SumsLoss(StreamedLoss):
             By name, ``loss_weight`` times the loss.
         """
 
-    def pixel_losses(self, sums: Sums) -> Tensor | None:
-        """The loss of each pixel, (N, H, W), times ``loss_weight``; None for a loss of regions."""
-        return None
+    def pixel_losses(self, sums: Sums) -> Tensor:
+        """The loss of each pixel, (N, H, W), times ``loss_weight``, if ``of_pixels``."""
+        raise NotImplementedError(f'{type(self).__name__} has no loss of each pixel')
 
     def sums(
         self,
@@ -87,7 +83,7 @@ class SumsLoss(StreamedLoss):
         num_channels = seg_logits.shape[1]
         if num_channels == 1 and not self.use_sigmoid:
             raise ValueError('softmax of a single channel is always 1: set use_sigmoid=True')
-        request = self.request(num_channels, empty_like(seg_logits))
+        request = self.request(num_channels, computing_like(seg_logits))
         return batch_sums(
             seg_logits, seg_label, request, self.use_sigmoid, weight, ignore_index, align_corners
         )

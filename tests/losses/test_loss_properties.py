@@ -67,7 +67,7 @@ def test_ignored_pixels_get_exactly_no_gradient(inputs):
 def test_logits_under_ignored_pixels_alone_do_not_count(inputs, align_corners, random):
     loss, logits, labels = inputs
     # of the type that is computed in: in float32 a weight of 0 may be 1e-8
-    low = torch.zeros(logits.shape[2:], dtype=blocks.empty_like(logits).dtype)
+    low = torch.zeros(logits.shape[2:], dtype=blocks.computing_like(logits).dtype)
     row, column = (random.randrange(length) for length in low.shape)
     low[row, column] = 1
     touched = F.interpolate(

@@ -16,7 +16,7 @@ sizes = st.tuples(lengths, lengths)
 
 def in_bands(logits, out_size, align_corners, num_rows):
     """The upsampled logits, and what their transpose makes of cosines."""
-    found = torch.empty(*logits.shape[:2], *out_size, dtype=blocks.empty_like(logits).dtype)
+    found = torch.empty(*logits.shape[:2], *out_size, dtype=blocks.computing_like(logits).dtype)
     upstream = cosines(*found.shape).to(found)
     with mock.patch.dict(blocks.BLOCK_ELEMENTS, cpu=num_rows * logits.shape[1] * out_size[1]):
         walk = blocks.Blocks(logits, out_size, align_corners, num_buffers=1)
