@@ -33,3 +33,9 @@ RUNNERS = root.Registry(
     locations=['mmseg_ext.engine.runner'],
     build_func=root.build_runner_from_cfg,
 )
+TRANSFORMS = root.Registry(
+    'transform',
+    parent=root.TRANSFORMS,
+    scope='mmseg_ext',
+    locations=['mmseg_ext.transforms'],
+)
