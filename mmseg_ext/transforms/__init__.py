@@ -1,5 +1,15 @@
 """Transforms of samples and of batches; importing this package registers them."""
 
 from .colour import Distortion
+from .pack_seg_inputs import PackSegInputs
+from .photo_metric_distortion import PhotoMetricDistortion
+from .random_flip import RandomFlip
+from .random_resize_crop import RandomResizeCrop
 
-__all__ = ['Distortion']
+__all__ = [
+    'Distortion',
+    'PackSegInputs',
+    'PhotoMetricDistortion',
+    'RandomFlip',
+    'RandomResizeCrop',
+]
