@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
+from mmengine.structures import BaseDataElement
 from torch.utils.data import Dataset, get_worker_info
 
 from mmseg_ext.registry import DATASETS
@@ -39,6 +40,9 @@ class SeededDataset(Dataset):
     dropout does not depend on the number of workers either. A plain int as index changes nothing.
     ``mmseg_ext.Runner`` wraps every loader's dataset; all its other attributes are the dataset's.
 
+    Added metainfo: ``draw_seed``, the numbers that the sample was seeded with, for what is drawn of
+    whole batches later; lists of samples, as in TTA, are left alone.
+
     Args:
         dataset: Config of the dataset, or the dataset.
     """
@@ -60,7 +64,11 @@ class SeededDataset(Dataset):
         if not isinstance(index, Draw):
             return self.dataset[index]
         with _seeded(index.seed):
-            return self.dataset[int(index)]
+            loaded = self.dataset[int(index)]
+        sample = loaded.get('data_samples') if isinstance(loaded, dict) else None
+        if isinstance(sample, BaseDataElement):
+            sample.set_metainfo(dict(draw_seed=index.seed))
+        return loaded
 
 
 @contextmanager

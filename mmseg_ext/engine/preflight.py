@@ -12,6 +12,7 @@ from mmengine.logging import print_log
 from mmengine.registry import DefaultScope, Registry
 from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 
+from .batch_checks import check_batches
 from .config import find_dicts
 from .errors import UsageError, is_local_main
 from .guards import read_guards
@@ -65,6 +66,7 @@ def check(cfg: Config) -> None:
         check_types(cfg)
         check_ops(model)
         check_heads(model)
+        check_batches(cfg)
         check_weights(cfg)
         parts = {}
         for split in ('train', 'val') if cfg.get('train_cfg') else ('test',):
@@ -78,7 +80,7 @@ def check(cfg: Config) -> None:
 def check_types(cfg: Config) -> None:
     """Raises ``UsageError``, with the nearest name, if a part's ``type`` is registered nowhere."""
     parts = {'model': cfg.get('model') or {}}
-    for name in ('backbone', 'neck', 'decode_head', 'auxiliary_head'):
+    for name in ('data_preprocessor', 'backbone', 'neck', 'decode_head', 'auxiliary_head'):
         parts[f'model.{name}'] = parts['model'].get(name) or {}
     for path, part in parts.items():
         for each in part if isinstance(part, (list, tuple)) else [part]:
@@ -86,6 +88,9 @@ def check_types(cfg: Config) -> None:
     for path, head in find_heads(parts['model']).items():
         for place, loss in find_dicts({f'{path}.loss_decode': head.get('loss_decode')}, 'type'):
             _check_type(place, loss, MODELS)
+    preprocessor = parts['model.data_preprocessor']
+    for index, step in enumerate(preprocessor.get('batch_augments') or []):
+        _check_type(f'model.data_preprocessor.batch_augments[{index}]', step, TRANSFORMS)
     for split in ('train', 'val', 'test'):
         loader = {f'{split}_dataloader': cfg.get(f'{split}_dataloader')}
         for path, node in find_dicts(loader, 'pipeline'):

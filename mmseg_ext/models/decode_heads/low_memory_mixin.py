@@ -4,6 +4,7 @@ import warnings
 
 import torch
 from mmseg.models.utils import resize
+from mmseg.structures import SegDataSample
 from mmseg.utils import SampleList
 from torch import Tensor, nn
 
@@ -17,6 +18,9 @@ class LowMemoryMixin:
     more for the backward pass. Losses of mmseg_ext upsample a few rows at a time, and tell the
     accuracy on the way. Any other loss in ``loss_decode``, and a ``sampler``, get the logits
     upsampled, as in the stock head. Parameters and their names are the stock head's.
+
+    A batch that ``mmseg_ext.MixUp`` blended has two labels a pixel: every loss, and the accuracy, is
+    then lambda times that of the image's own and 1 - lambda times that of its partner's.
     """
 
     def __init__(self, *args, **kwargs):
@@ -39,7 +43,8 @@ class LowMemoryMixin:
 
         Args:
             seg_logits: What ``forward`` gave, (N, C, h, w).
-            batch_data_samples: Samples with ``gt_sem_seg``, (1, H, W) each.
+            batch_data_samples: Samples with ``gt_sem_seg``, (1, H, W) each; after MixUp also with
+                ``gt_sem_seg_partner`` and, in the metainfo, ``mixup_ratio``.
 
         Returns:
             The losses by name, and ``acc_seg``: percent of the valid pixels whose class has the
@@ -47,6 +52,8 @@ class LowMemoryMixin:
             Without a loss of mmseg_ext, what the stock head gives: 100 where none is valid, and
             with a single channel the percentage of label 0.
         """
+        if 'mixup_ratio' in batch_data_samples[0]:
+            return self._loss_of_blend(seg_logits, batch_data_samples)
         streamed = [isinstance(loss, StreamedLoss) for loss in self._losses]
         if self.sampler is not None or not any(streamed):
             return super().loss_by_feat(seg_logits, batch_data_samples)
@@ -71,6 +78,14 @@ class LowMemoryMixin:
                 losses[name] = losses[name] + term if name in losses else term
         hits, valid = (correct & target.valid).sum(), target.valid.sum()
         return dict(losses, acc_seg=(100 * hits / valid.clamp(min=1)).view(1))
+
+    def _loss_of_blend(self, seg_logits: Tensor, samples: SampleList) -> dict[str, Tensor]:
+        ratio = samples[0].mixup_ratio
+        own, partners = (
+            self.loss_by_feat(seg_logits, [SegDataSample(gt_sem_seg=label) for label in labels])
+            for labels in zip(*((s.gt_sem_seg, s.gt_sem_seg_partner) for s in samples), strict=True)
+        )
+        return {name: ratio * own[name] + (1 - ratio) * partners[name] for name in own}
 
     @property
     def _losses(self) -> list[nn.Module]:

@@ -1,0 +1,158 @@
+"""The data preprocessor that finishes on the device what workers leave to it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.structures import PixelData
+from mmseg.models import SegDataPreProcessor as StockSegDataPreProcessor
+from mmseg.structures import SegDataSample
+from mmseg.utils import SampleList, stack_batch
+from torch import Tensor
+
+from mmseg_ext.registry import MODELS, TRANSFORMS
+from mmseg_ext.transforms.batch_transform import BatchTransform
+from mmseg_ext.transforms.colour_on_device import distort_batch
+from mmseg_ext.transforms.mixup import MixUp
+
+LABELS = ('gt_sem_seg', 'gt_edge_map', 'gt_depth_map')
+FLIPS = dict(horizontal=(-1,), vertical=(-2,), diagonal=(-2, -1))
+
+
+@MODELS.register_module()
+class SegDataPreProcessor(StockSegDataPreProcessor):
+    """MMSegmentation's ``SegDataPreProcessor``, on whole batches, with flips, colours and mixtures.
+
+    Images and labels go to the device as they are, uint8 from ``mmseg_ext.PackSegInputs``. In
+    training, in this order: flips and colours that transforms with ``on_device=True`` drew
+    (metainfo ``on_device``), channel order, mean and standard deviation, padding,
+    ``batch_augments``. A flip turns the image, not its padding. Images that are not mixed, and all
+    in testing, are exactly what the stock class makes of them. A GPU is never waited for, but by
+    copies to it, as in the stock class.
+
+    The random numbers of ``batch_augments`` come from the draws of the batch's samples (metainfo
+    ``draw_seed``, from ``mmseg_ext.SeededDataset``), so they depend neither on the number of workers
+    nor on an interruption, and processes differ; under another Runner they come from PyTorch's
+    global generator. A last batch of a single image, which has no partner, is left unmixed.
+
+    Args:
+        batch_augments: Configs of ``mmseg_ext.CutMix``, ``mmseg_ext.CopyPaste`` and
+            ``mmseg_ext.MixUp``, done in this order; MixUp can only be the last.
+        **kwargs: As MMSegmentation's.
+
+    Raises:
+        ValueError: MixUp is not the last. In training with ``batch_augments``: the first two batches
+            are of one image, or samples have other labels than ``gt_sem_seg``. In testing: a flip
+            or colours left to the device.
+    """
+
+    def __init__(self, *, batch_augments: Sequence[dict] | None = None, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.batch_augments: list[BatchTransform] = [
+            TRANSFORMS.build(each) for each in batch_augments or []
+        ]
+        if any(isinstance(each, MixUp) for each in self.batch_augments[:-1]):
+            raise ValueError(
+                'batch_augments: MixUp gives each pixel two labels, which the others cannot mix; '
+                'put it last'
+            )
+        self._met_one = self._met_several = False
+
+    def forward(self, data: dict, training: bool = False) -> dict[str, Any]:
+        """Makes a batch for the network.
+
+        Args:
+            data: ``inputs``, (C, H, W) each, and ``data_samples``, from the loader.
+            training: Whether to do what is for training alone.
+
+        Returns:
+            ``inputs``, (N, C, H, W), float32, and ``data_samples``, labels int64 in training.
+        """
+        if not training:
+            if any('on_device' in sample for sample in data.get('data_samples') or []):
+                raise ValueError(
+                    'flips and colours on the device are for training; '
+                    'take transforms with on_device=True out of the test pipeline'
+                )
+            return super().forward(data)
+        data = self.cast_data(data)
+        images, samples = list(data['inputs']), data['data_samples']
+        for index, sample in enumerate(samples):
+            images[index] = _prepare(images[index], sample)
+        # zeros where padding will be: pad_val is one of normalised images
+        inputs, samples = stack_batch(
+            images, samples, self.size, self.size_divisor, 0, self.seg_pad_val
+        )
+        inputs = self._normalize(inputs, samples)
+        for image, sample in zip(inputs, samples, strict=True):
+            if any(sample.padding_size):
+                height, width = sample.img_shape
+                image[:, height:] = self.pad_val
+                image[:, :, width:] = self.pad_val
+        if self.batch_augments:
+            inputs = self._augment(inputs, samples)
+        return dict(inputs=inputs, data_samples=samples)
+
+    def _normalize(self, inputs: Tensor, samples: SampleList) -> Tensor:
+        colours = [sample.get('on_device', {}).get('colour') for sample in samples]
+        if any(colours):
+            inputs = distort_batch(inputs.float(), colours)
+        if self._channel_conversion and inputs.size(1) == 3:
+            inputs = inputs.flip(1)
+        inputs = inputs.float()
+        return (inputs - self.mean) / self.std if self._enable_normalize else inputs
+
+    def _augment(self, inputs: Tensor, samples: SampleList) -> Tensor:
+        if not self._has_partners(len(inputs)):
+            return inputs
+        for name in LABELS[1:]:
+            if name in samples[0]:
+                raise ValueError(f'batch_augments mix gt_sem_seg alone, but samples have {name}')
+        label = torch.stack([sample.gt_sem_seg.data for sample in samples])
+        rng = _make_rng(samples)
+        for augment in self.batch_augments:
+            mixed = augment(inputs, label, rng)
+            inputs, label = mixed.inputs, mixed.seg_label
+            for sample, metainfo in zip(samples, mixed.metainfo, strict=False):
+                sample.set_metainfo(metainfo)
+        for index, sample in enumerate(samples):
+            sample.gt_sem_seg.data = label[index]
+            if mixed.partner_label is not None:
+                sample.gt_sem_seg_partner = PixelData(data=mixed.partner_label[index])
+        return inputs
+
+    def _has_partners(self, num_images: int) -> bool:
+        """Whether to mix; an epoch may end in a batch of one, and a resumed run begin with it."""
+        if num_images == 1 and self._met_one and not self._met_several:
+            raise ValueError(
+                'batch_augments mix the images of a batch, but every batch has one image; set '
+                'train_dataloader.batch_size to 2 or more, or leave out batch_augments'
+            )
+        self._met_one |= num_images == 1
+        self._met_several |= num_images > 1
+        return num_images > 1
+
+
+def _prepare(image: Tensor, sample: SegDataSample) -> Tensor:
+    """Flips an image and its labels, where that was left to the device; labels become int64."""
+    if 'gt_sem_seg' in sample:
+        sample.gt_sem_seg.data = sample.gt_sem_seg.data.long()
+    deferred = sample.get('on_device', {})
+    unknown = sorted(set(deferred) - {'flip', 'colour'})
+    if unknown:
+        raise ValueError(f'on_device={unknown}: flip and colour can be done on the device')
+    if 'flip' not in deferred:
+        return image
+    axes = FLIPS[deferred['flip']]
+    for name in LABELS:
+        if name in sample:
+            label = getattr(sample, name)
+            label.data = label.data.flip(axes)
+    return image.flip(axes)
+
+
+def _make_rng(samples: SampleList) -> np.random.Generator:
+    if all('draw_seed' in sample for sample in samples):
+        return np.random.default_rng([number for each in samples for number in each.draw_seed])
+    return np.random.default_rng(torch.randint(2**62, ()).item())
