@@ -1,5 +1,7 @@
 """Checks of what a config leaves to the data preprocessor."""
 
+from collections.abc import Iterator
+
 from mmengine.config import Config
 from mmseg.registry import MODELS
 
@@ -48,7 +50,7 @@ def check_batches(cfg: Config) -> None:
 
 
 def _is_ours(preprocessor: dict) -> bool:
-    from mmseg_ext.models import SegDataPreProcessor
+    from mmseg_ext.models import SegDataPreProcessor  # brings every network of MMSegmentation
 
     return _is_a(preprocessor.get('type'), SegDataPreProcessor)
 
@@ -58,7 +60,7 @@ def _is_a(kind: str | type | None, parent: type) -> bool:
     return isinstance(kind, type) and issubclass(kind, parent)
 
 
-def _left_to_the_device(loader: dict, augments: list[dict]):
+def _left_to_the_device(loader: dict, augments: list[dict]) -> Iterator[tuple[str, str]]:
     """Yields dotted path and name of everything that only our data preprocessor does."""
     if augments:
         yield 'model.data_preprocessor.batch_augments', 'mixing the images of a batch'

@@ -77,8 +77,8 @@ def _whole(values: Tensor) -> Tensor:
 def _to_hsv(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """BGR to OpenCV's 8-bit HSV, (N, 1, H, W) each.
 
-    OpenCV divides by fixed-point tables with 12 binary places (``RGB2HSV_b`` in color_hsv.simd.hpp);
-    their numbers, and the products, are exact in float32.
+    OpenCV divides by tables in fixed point with 12 binary places (``RGB2HSV_b``); their entries,
+    and the products with them, are exact in float32.
     """
     blue, green, red = images.split(1, 1)
     value = images.amax(1, keepdim=True)

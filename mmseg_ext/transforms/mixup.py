@@ -13,9 +13,10 @@ class MixUp(BatchTransform):
     """Blends each image with its partner (Zhang et al., ICLR 2018, arXiv 1710.09412).
 
     ``lambda * image + (1 - lambda) * partner``, with one lambda ~ Beta(alpha, alpha) a batch. Every
-    pixel keeps two hard labels, and the loss is ``lambda * L(label) + (1 - lambda) * L(partner's)``,
-    which heads of mmseg_ext compute; for cross-entropy that equals soft labels. Where one of both
-    labels is ignored, the other still counts. It must be the last of ``batch_augments``.
+    pixel keeps two hard labels, and heads of mmseg_ext take lambda times the loss of its own plus
+    1 - lambda times the loss of its partner's; without ignored pixels that is the cross-entropy of
+    soft labels. Where one of the two is ignored, the other still counts. It must be the last of
+    ``batch_augments``.
 
     Added metainfo: ``mixup_ratio``, lambda. Added data: ``gt_sem_seg_partner``.
 

@@ -32,8 +32,8 @@ class SegDataPreProcessor(StockSegDataPreProcessor):
     copies to it, as in the stock class.
 
     The random numbers of ``batch_augments`` come from the draws of the batch's samples (metainfo
-    ``draw_seed``, from ``mmseg_ext.SeededDataset``), so they depend neither on the number of workers
-    nor on an interruption, and processes differ; under another Runner they come from PyTorch's
+    ``draw_seed``, from ``mmseg_ext.SeededDataset``): they depend neither on the number of workers
+    nor on an interruption, and processes differ. Under another Runner they come from PyTorch's
     global generator. A last batch of a single image, which has no partner, is left unmixed.
 
     Args:
@@ -42,9 +42,9 @@ class SegDataPreProcessor(StockSegDataPreProcessor):
         **kwargs: As MMSegmentation's.
 
     Raises:
-        ValueError: MixUp is not the last. In training with ``batch_augments``: the first two batches
-            are of one image, or samples have other labels than ``gt_sem_seg``. In testing: a flip
-            or colours left to the device.
+        ValueError: MixUp is not the last. In training with ``batch_augments``: the first two
+            batches are of one image, or samples have other labels than ``gt_sem_seg``. In testing:
+            a flip or colours left to the device.
     """
 
     def __init__(self, *, batch_augments: Sequence[dict] | None = None, **kwargs) -> None:

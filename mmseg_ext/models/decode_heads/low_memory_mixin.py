@@ -19,8 +19,8 @@ class LowMemoryMixin:
     accuracy on the way. Any other loss in ``loss_decode``, and a ``sampler``, get the logits
     upsampled, as in the stock head. Parameters and their names are the stock head's.
 
-    A batch that ``mmseg_ext.MixUp`` blended has two labels a pixel: every loss, and the accuracy, is
-    then lambda times that of the image's own and 1 - lambda times that of its partner's.
+    A batch that ``mmseg_ext.MixUp`` blended has two labels a pixel: every loss, and the accuracy,
+    is then lambda times that of the images' own labels plus 1 - lambda times that of the partners'.
     """
 
     def __init__(self, *args, **kwargs):
