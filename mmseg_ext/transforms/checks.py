@@ -23,7 +23,7 @@ def check_range(
         ValueError: Not two numbers in ascending order, or one outside of ``lowest`` to ``highest``.
     """
     # not `low > high`, which NaN would pass
-    if len(values) != 2 or not lowest <= values[0] <= values[1] <= highest:
+    if np.shape(values) != (2,) or not lowest <= values[0] <= values[1] <= highest:
         raise ValueError(
             f'{name} is (low, high) with {lowest:g} <= low <= high <= {highest:g}, got {values}'
         )
