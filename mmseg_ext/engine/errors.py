@@ -22,12 +22,22 @@ class UsageError(RuntimeError):
 
     shared = False
 
+    def __init__(self, message: str = '') -> None:
+        # a loader's worker hands over the text of its traceback, which ends in the message
+        own = f'{__name__}.UsageError: '
+        super().__init__(message.rpartition(own)[2].rstrip() if own in message else message)
+
 
 def found_by_all(message: str) -> UsageError:
     """The error of a check that every process fails alike; the first of each machine says it."""
     error = UsageError(message)
     error.shared = True
     return error
+
+
+def one_line(error: Exception) -> str:
+    """The message of an error, or its type where it has none, without line breaks."""
+    return ' '.join(str(error).split()) or type(error).__name__
 
 
 def run_command(main: Callable[[], None]) -> None:

@@ -27,6 +27,8 @@ class Guards:
         strict: Stop where the fine-tune guard would only warn (``--strict``).
         peak_rate_ratio: Learning rate against that of the loaded checkpoint's schedule, from which
             the fine-tune guard speaks.
+        max_bad_samples: Images and masks that may fail to load in training; others take their
+            places (``BadSamplesHook``). 0 stops at the first.
     """
 
     allow_overlap: bool = False
@@ -37,13 +39,14 @@ class Guards:
     resume_anyway: bool = False
     strict: bool = False
     peak_rate_ratio: float = 5.0
+    max_bad_samples: int = 0
 
 
 def read_guards(cfg: Config) -> Guards:
     """Reads ``cfg.guards``, defaults filled in.
 
     Raises:
-        UsageError: A name that no guard knows, or a share outside 0 to 1.
+        UsageError: A name that no guard knows, or a value that it cannot take.
     """
     given = dict(cfg.get('guards') or {})
     known = [field.name for field in dataclasses.fields(Guards)]
@@ -56,4 +59,11 @@ def read_guards(cfg: Config) -> Guards:
     for name in ('backbone_share', 'network_share'):
         if not 0 <= getattr(guards, name) <= 1:
             raise UsageError(f'guards.{name}={getattr(guards, name)} is not between 0 and 1')
+    if not isinstance(guards.max_bad_samples, int) or guards.max_bad_samples < 0:
+        raise UsageError(f'guards.max_bad_samples={guards.max_bad_samples} is no number of samples')
+    hooks = cfg.get('default_hooks') or {}
+    if guards.max_bad_samples and hooks.get('bad_samples', True) is None:
+        raise UsageError(
+            'guards.max_bad_samples needs default_hooks.bad_samples, which counts them'
+        )
     return guards

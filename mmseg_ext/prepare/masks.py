@@ -9,7 +9,23 @@ from PIL import Image
 from mmseg_ext.engine.errors import UsageError
 from mmseg_ext.records.files import replacing
 
+# what makes labels of other masks
+RECODE = 'tools/dataset_converters/recode.py makes labels of colours and other values'
+# by Pillow's name for the kind of pixel
+WAYS_OUT = {
+    'RGB': 'colours instead of labels: give each pixel the index of its colour',
+    'RGBA': 'colours instead of labels: give each pixel the index of its colour',
+    'LA': 'labels and alpha: save the first channel alone',
+    'I;16': 'its labels are taken modulo 256: save them as 8 bit',
+    'I': 'its labels are taken modulo 256: save them as 8 bit',
+}
+
 IEND = b'\0\0\0\0IEND\xaeB`\x82'  # the chunk that ends every PNG
+
+
+def way_out(mode: str) -> str:
+    """What is wrong with masks of a mode of Pillow's, and what to do."""
+    return WAYS_OUT.get(mode, 'save the labels as one byte a pixel')
 
 
 def write_mask(path: Path, labels: np.ndarray, palette: np.ndarray) -> None:
@@ -40,10 +56,7 @@ def read_mask(path: Path) -> np.ndarray:
     except Exception as error:  # Pillow raises nearly anything on a file that was cut off
         raise UsageError(f'{path} does not read: {error}') from error
     if mode not in ('L', 'P'):
-        raise UsageError(
-            f'{path} holds {mode} pixels, no labels of one byte; '
-            'tools/dataset_converters/recode.py makes labels of colours and other values'
-        )
+        raise UsageError(f'{path} holds {mode} pixels, no labels of one byte; {RECODE}')
     return labels
 
 

@@ -6,6 +6,8 @@ from .colour import Distortion
 from .copy_paste import CopyPaste
 from .cutmix import CutMix
 from .gaussian_blur import GaussianBlur
+from .load_annotations import LoadAnnotations
+from .load_image_from_file import LoadImageFromFile
 from .mixup import MixUp
 from .pack_seg_inputs import PackSegInputs
 from .photo_metric_distortion import PhotoMetricDistortion
@@ -22,6 +24,8 @@ __all__ = [
     'CutMix',
     'Distortion',
     'GaussianBlur',
+    'LoadAnnotations',
+    'LoadImageFromFile',
     'MixUp',
     'PackSegInputs',
     'PhotoMetricDistortion',

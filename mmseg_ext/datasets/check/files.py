@@ -11,10 +11,14 @@ from mmcv.transforms import LoadImageFromFile
 from mmseg.datasets.transforms import LoadAnnotations
 from PIL import Image, UnidentifiedImageError
 
+from mmseg_ext.transforms import LoadAnnotations as OurLoadAnnotations
+
 ORIENTATION = 0x0112  # EXIF: how a viewer is to turn the picture
 THUMBNAIL = 16
 # modes of PIL that are one byte a pixel: grey, index into a palette, black and white
 ONE_BYTE = ('L', 'P', '1')
+# they take such a file as it is; a user's own subclass may make labels of others
+PLAIN = (LoadAnnotations, OurLoadAnnotations)
 
 
 @dataclass(frozen=True)
@@ -145,7 +149,7 @@ def _look_at_mask(job: MaskJob, look: Look) -> None:
         try:
             image = _decode(data, look)
         except UnidentifiedImageError:
-            if type(job.load) is LoadAnnotations:
+            if type(job.load) in PLAIN:
                 raise UnidentifiedImageError(
                     'it is no image' if data else 'the file is empty'
                 ) from None
@@ -153,7 +157,7 @@ def _look_at_mask(job: MaskJob, look: Look) -> None:
             look.size = image.size
             if look.mode in ONE_BYTE:
                 look.raw = _histogram(np.asarray(image, np.uint8))
-            elif type(job.load) is LoadAnnotations:
+            elif type(job.load) in PLAIN:
                 return  # 'mode' says what is wrong; its labels would be nonsense
     label = job.load(dict(job.info, seg_fields=[]))['gt_seg_map']
     if label.ndim != 2:

@@ -5,18 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmseg_ext.prepare.masks import way_out
+
 from .files import ONE_BYTE, Look
 from .findings import FAULT, WARNING, Finding, count
 from .parts import Part
 from .scan import Scan
-
-WAYS_OUT = {
-    'RGB': 'colours instead of labels: give each pixel the index of its colour',
-    'RGBA': 'colours instead of labels: give each pixel the index of its colour',
-    'LA': 'labels and alpha: save the first channel alone',
-    'I;16': 'its labels are taken modulo 256: save them as 8 bit',
-    'I': 'its labels are taken modulo 256: save them as 8 bit',
-}
 
 
 @dataclass(frozen=True)
@@ -51,8 +45,7 @@ def check_soundness(part: Part, scan: Scan) -> list[Finding]:
         _add(findings, FAULT, f'damaged-{kind}', part, items, kind,
              'cannot be read to the end: fetch or convert again')  # fmt: skip
     for mode, items in kinds.items():
-        way_out = WAYS_OUT.get(mode, 'save the labels as one byte a pixel')
-        _add(findings, FAULT, 'mask-mode', part, items, 'mask', f'of mode {mode}, {way_out}')
+        _add(findings, FAULT, 'mask-mode', part, items, 'mask', f'of mode {mode}, {way_out(mode)}')
     _add(findings, FAULT, 'mask-lossy', part, lossy, 'mask',
          'as JPEG, which changes labels: save as PNG from the source')  # fmt: skip
     why = '; EXIF turns the images, not their masks' if turned else ''
