@@ -1,6 +1,6 @@
 """Samples as training and evaluation see them: after the pipeline, and after each of its steps."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from mmseg.registry import DATASETS
 from mmseg_ext.engine.errors import UsageError
 from mmseg_ext.prepare.jobs import run_jobs
 
+from .bad_samples import find_leaves
 from .check.files import MaskJob, look_at
 from .check.parts import Part
 from .seeded_dataset import Draw, SeededDataset
@@ -78,7 +79,7 @@ class Browser:
         self.seed = seed
         self.is_bgr = is_bgr
         self.recorder = _Recorder(is_bgr)
-        for leaf in _leaves(self.dataset):
+        for leaf in find_leaves(self.dataset):
             leaf.pipeline = _Recording(leaf.pipeline, self.recorder)
 
     def __len__(self) -> int:
@@ -205,14 +206,3 @@ class _Recording(Compose):
                 stages.append(self.recorder.look(type(transform).__name__, data))
         self.recorder.runs.append(stages)
         return data
-
-
-def _leaves(dataset) -> Iterator:
-    """The datasets under wrappers, which have a pipeline of their own."""
-    inner = getattr(dataset, 'datasets', None) or (
-        [dataset.dataset] if hasattr(dataset, 'dataset') else []
-    )
-    for part in inner:
-        yield from _leaves(part)
-    if not inner and isinstance(getattr(dataset, 'pipeline', None), Compose):
-        yield dataset

@@ -11,6 +11,8 @@ from torch.utils.data import Dataset, get_worker_info
 
 from mmseg_ext.registry import DATASETS
 
+from .bad_samples import find_leaves, load_named, load_or_replace
+
 
 class Draw(int):
     """An index into a dataset that knows the seed of its augmentation.
@@ -40,15 +42,27 @@ class SeededDataset(Dataset):
     dropout does not depend on the number of workers either. A plain int as index changes nothing.
     ``mmseg_ext.Runner`` wraps every loader's dataset; all its other attributes are the dataset's.
 
+    A sample that does not load is named. MMEngine's datasets put another one in its place, without
+    a word, where the pipeline returns None; here that is a failure too (``max_refetch`` becomes 0).
+
     Added metainfo: ``draw_seed``, the numbers that the sample was seeded with, for what is drawn of
     whole batches later; lists of samples, as in TTA, are left alone.
 
     Args:
         dataset: Config of the dataset, or the dataset.
+        max_bad_samples: How many files may fail to load; others take their places, which is for
+            training alone (``load_or_replace``). 0 stops at the first.
+
+    Raises:
+        UsageError: When loading: the loaders' own, or more files fail than may.
+        RuntimeError: When loading: any other error of the pipeline, with the file.
     """
 
-    def __init__(self, dataset: dict | Dataset) -> None:
+    def __init__(self, dataset: dict | Dataset, max_bad_samples: int = 0) -> None:
         self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
+        self.max_bad_samples = max_bad_samples
+        for leaf in find_leaves(self.dataset):
+            leaf.max_refetch = 0
 
     def __getattr__(self, name: str):
         # while it is unpickled; and loaders must not find another way to the samples
@@ -63,11 +77,16 @@ class SeededDataset(Dataset):
         """Loads a sample."""
         if not isinstance(index, Draw):
             return self.dataset[index]
-        with _seeded(index.seed):
-            loaded = self.dataset[int(index)]
+        if self.max_bad_samples:
+            return load_or_replace(self.dataset, index, self._load, self.max_bad_samples)
+        return load_named(self.dataset, index, self._load)
+
+    def _load(self, draw: Draw):
+        with _seeded(draw.seed):
+            loaded = self.dataset[int(draw)]
         sample = loaded.get('data_samples') if isinstance(loaded, dict) else None
         if isinstance(sample, BaseDataElement):
-            sample.set_metainfo(dict(draw_seed=index.seed))
+            sample.set_metainfo(dict(draw_seed=draw.seed))
         return loaded
 
 

@@ -15,6 +15,7 @@ from .guards import read_guards
 DEFAULT_HOOKS = dict(
     resume_guard=dict(type='mmseg_ext.ResumeGuardHook'),
     fine_tune_guard=dict(type='mmseg_ext.FineTuneGuardHook'),
+    bad_samples=dict(type='mmseg_ext.BadSamplesHook'),
     label_range=dict(type='mmseg_ext.LabelRangeHook'),
     load_report=dict(type='mmseg_ext.LoadReportHook'),
     random_state=dict(type='mmseg_ext.RandomStateHook'),

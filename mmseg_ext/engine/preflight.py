@@ -68,13 +68,13 @@ def check(cfg: Config) -> None:
         check_heads(model)
         check_batches(cfg)
         check_weights(cfg)
-        parts = {}
+        guards, parts = read_guards(cfg), {}
         for split in ('train', 'val') if cfg.get('train_cfg') else ('test',):
             loader = cfg.get(f'{split}_dataloader')
             if loader:
-                parts[split] = check_data(split, loader['dataset'], model)
-        allowed = read_guards(cfg).allow_overlap
-        check_overlap(parts.get('train', []), parts.get('val', []), allowed)
+                spare = guards.max_bad_samples if split == 'train' else 0
+                parts[split] = check_data(split, loader['dataset'], model, spare)
+        check_overlap(parts.get('train', []), parts.get('val', []), guards.allow_overlap)
 
 
 def check_types(cfg: Config) -> None:
@@ -120,7 +120,7 @@ def check_heads(model: dict) -> None:
         raise UsageError(f'the heads disagree: {said}; a leaf has to set each')
 
 
-def check_data(split: str, dataset: dict, model: dict) -> list[Part]:
+def check_data(split: str, dataset: dict, model: dict, spare: int = 0) -> list[Part]:
     """Checks the folders, lists, files and labels of one loader's dataset, wrappers included.
 
     Data on a server, and datasets that are not MMEngine's, are left alone.
@@ -129,6 +129,7 @@ def check_data(split: str, dataset: dict, model: dict) -> list[Part]:
         split: ``train``, ``val`` or ``test``, for messages.
         dataset: Its config.
         model: Config of the network, which gives the number of classes.
+        spare: How many samples may be missing or damaged, in training.
 
     Returns:
         What each dataset consists of.
@@ -143,7 +144,7 @@ def check_data(split: str, dataset: dict, model: dict) -> list[Part]:
             continue
         built = build_dataset(path, node)
         check_classes(path, built, model)
-        _check_labels(path, node, built, model)
+        _check_labels(path, node, built, model, spare)
         print_log(f'{split}: {len(built)} images, {_describe(node)}', logger='current')
         parts.append(make_part(path, node, built))
     return parts
@@ -262,21 +263,34 @@ def _check_paths(path: str, node: dict) -> None:
             raise UsageError(f'{path}.{key}: there is no {place}; {way_out}')
 
 
-def _check_labels(path: str, node: dict, dataset: BaseDataset, model: dict) -> None:
+def _check_labels(path: str, node: dict, dataset: BaseDataset, model: dict, spare: int) -> None:
     chosen = np.unique(np.linspace(0, len(dataset) - 1, MAX_LABELS).round().astype(int))
     infos = [dataset.get_data_info(int(index)) for index in chosen]
     loader = annotation_loader(node)
+    keys = ('img_path', 'seg_map_path') if loader else ('img_path',)
+    whole = []
     for info in infos:
-        for key in ('img_path', 'seg_map_path') if loader else ('img_path',):
-            if info.get(key) and not Path(info[key]).is_file():
-                raise UsageError(f'{path} names {info[key]}, which does not exist')
+        missing = [info[key] for key in keys if info.get(key) and not Path(info[key]).is_file()]
+        if not missing:
+            whole.append(info)
+        elif spare == 0:
+            raise UsageError(f'{path} names {missing[0]}, which does not exist')
+        else:
+            spare -= 1
     limits = label_range(model)
     if not loader or not limits or 'seg_map_path' not in infos[0]:
         return
     load = TRANSFORMS.build(loader)
     num_classes, ignore_index = limits
-    for info in infos:
-        values = np.bincount(load(info)['gt_seg_map'].ravel())
+    for info in whole:
+        try:
+            label = load(info)['gt_seg_map']
+        except Exception:
+            if spare == 0:
+                raise
+            spare -= 1  # BadSamplesHook names and counts it
+            continue
+        values = np.bincount(label.ravel())
         if values[num_classes:].any():
             outside = np.flatnonzero(values)
             outside = outside[(outside >= num_classes) & (outside != ignore_index)]

@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.dist import master_only
 from mmengine.model import revert_sync_batchnorm
 from mmengine.optim import OptimWrapper
+from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as MMEngineRunner
 from torch import nn
 from torch.utils.data import DataLoader
@@ -27,6 +28,7 @@ from .distributed import (
 )
 from .errors import UsageError
 from .formatted_config import FormattedOnceConfig
+from .guards import read_guards
 from .resume import resolve_resume
 from .workers import shield_workers
 
@@ -85,13 +87,24 @@ class Runner(MMEngineRunner):
             return dataloader
         cfg = dict(dataloader)
         for part, kind in (('dataset', 'SeededDataset'), ('sampler', 'SeededSampler')):
-            if isinstance(cfg.get(part), dict):
-                cfg[part] = {'type': f'mmseg_ext.{kind}', part: cfg[part]}
+            wrapper = f'mmseg_ext.{kind}'
+            if isinstance(cfg.get(part), dict) and cfg[part].get('type') != wrapper:
+                cfg[part] = {'type': wrapper, part: cfg[part]}
         loader = MMEngineRunner.build_dataloader(cfg, seed, diff_rank_seed)
         # each epoch draws a seed for its workers, which must not come from the network's generator
         loader.generator = torch.Generator()
         shield_workers(loader)
         return loader
+
+    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Builds the training loop, whose loader alone may replace samples that do not load."""
+        loader, allowed = self._train_dataloader, read_guards(self.cfg).max_bad_samples
+        if allowed and isinstance(loader, dict) and isinstance(loader.get('dataset'), dict):
+            dataset = dict(
+                type='mmseg_ext.SeededDataset', dataset=loader['dataset'], max_bad_samples=allowed
+            )
+            self._train_dataloader = dict(loader, dataset=dataset)
+        return super().build_train_loop(loop)
 
     @master_only
     def save_checkpoint(self, out_dir: str, filename: str, *args, **kwargs) -> None:

@@ -1,5 +1,6 @@
 """Hooks that guard a run and record it."""
 
+from .bad_samples_hook import BadSamplesHook
 from .checkpoint_hook import CheckpointHook
 from .curves_hook import CurvesHook
 from .fine_tune_guard_hook import FineTuneGuardHook
@@ -17,6 +18,7 @@ from .unfinished_validation_hook import UnfinishedValidationHook
 from .val_sheet_hook import ValSheetHook
 
 __all__ = [
+    'BadSamplesHook',
     'CheckpointHook',
     'CurvesHook',
     'FineTuneGuardHook',

@@ -39,6 +39,7 @@ class RunSummaryHook(Hook):
             Path(runner.cfg.filename or f'{runner.timestamp}.py').name: 'the resolved config',
             'provenance.json': 'command, versions, git state, checksums, for every start',
             'metrics.json': 'every validation, per class',
+            'bad_samples.json': 'images that did not load, replaced by others',
             'curves.png': 'loss, learning rate, metrics',
             'val_sheet.png': 'validation images, truth, prediction',
             **{path.name: 'checkpoint' for path in sorted(work_dir.glob('*.pth'))},

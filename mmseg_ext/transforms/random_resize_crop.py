@@ -102,6 +102,8 @@ class RandomResizeCrop(BaseTransform):
         top, left = self._draw_window(size, resized.get('gt_seg_map'))
         height, width = min(self.crop_size[0], size[1]), min(self.crop_size[1], size[0])
         window = resize_window(image, size, (top, left), (height, width))
+        # OpenCV drops a last dimension of 1
+        window = window.reshape(height, width, *image.shape[2:])
         results['img'] = self._finish(window, self.pad_val)
         for key, field in resized.items():
             window = field[top : top + height, left : left + width]

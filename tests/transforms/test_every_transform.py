@@ -22,12 +22,21 @@ SETTINGS = {
         dict(brightness=(1.2, 1.5), contrast=0.2),
     ],
     'GaussianBlur': [dict(prob=1, sigma=(0.5, 2.0)), dict(prob=1, sigma=(1.0, 2.0), kernel_size=5)],
+    'PhotoMetricDistortion': [
+        dict(brightness_delta=20, hue_delta=9),
+        dict(contrast_range=(0.7, 1.4), saturation_range=(0.7, 1.4)),
+    ],
     'RandomErasing': [
         dict(prob=1, fill='noise', num_holes=(2, 5), seg_fill=255),
         dict(prob=1, fill='mean'),
         dict(prob=1, fill='pixels'),
         dict(prob=1, fill=7, area_range=(0.1, 0.2), aspect_range=(0.5, 2.0)),
         dict(prob=1, fill=(7, 8, 9)),
+    ],
+    'RandomFlip': [dict(prob=1.0), dict(prob=[0.5, 0.5], direction=['vertical', 'diagonal'])],
+    'RandomResizeCrop': [
+        dict(crop_size=(20, 30), scale=(96, 64), ratio_range=(0.5, 2.0), cat_max_ratio=0.75),
+        dict(crop_size=(50, 70), scale=(30, 90), keep_ratio=False, pad_val=8, seg_pad_val=9),
     ],
     'RandomRotate': [
         dict(prob=1, degree=(10, 20), pad_val=30),
