@@ -1,0 +1,305 @@
+"""The data preprocessor against MMSegmentation's, and against the same work before packing."""
+
+import copy
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from mmengine.registry import DefaultScope
+from mmengine.structures import PixelData
+from mmseg.models import SegDataPreProcessor as StockSegDataPreProcessor
+from mmseg.structures import SegDataSample
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from mmseg_ext.datasets import seeded_sampler
+from mmseg_ext.datasets.seeded_sampler import SeededSampler
+from mmseg_ext.engine.runner import Runner
+from mmseg_ext.models import SegDataPreProcessor
+from mmseg_ext.transforms import Distortion
+from mmseg_ext.transforms.colour_on_device import distort_batch
+
+MEAN_STD = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
+STOCK = dict(**MEAN_STD, bgr_to_rgb=True, pad_val=7, size=(40, 48))
+SIZES = [(40, 48), (33, 48), (40, 31), (17, 20)]
+FLIPS = dict(horizontal=1, vertical=0, diagonal=(0, 1))
+DRAWS = [
+    dict(flip='horizontal', colour=Distortion(12.5, 1.3, 0.7, 9, True)),
+    dict(flip='vertical'),
+    {},
+    dict(flip='diagonal', colour=Distortion(saturation=1.4)),
+]
+CUTMIX = dict(type='mmseg_ext.CutMix', prob=1.0)
+COPY_PASTE = dict(type='mmseg_ext.CopyPaste', prob=1.0, classes=[1, 2])
+MIXUP = dict(type='mmseg_ext.MixUp', prob=1.0, alpha=1.0)
+
+
+def make_arrays(sizes=SIZES, channels=3, seed=0):
+    rng = np.random.default_rng(seed)
+    images = [rng.integers(0, 256, (*size, channels), dtype=np.uint8) for size in sizes]
+    labels = [rng.choice([0, 1, 2, 3, 4, 255], size).astype(np.uint8) for size in sizes]
+    return images, labels
+
+
+def pack(images, labels, label_dtype=torch.int64, deferred=None, seeds=None, **more):
+    """What a loader gives: channels-last views of images, as in mmseg_ext.PackSegInputs."""
+    samples = []
+    for index, label in enumerate(labels):
+        data = PixelData(data=torch.from_numpy(label)[None].to(label_dtype))
+        metainfo = dict(img_path=f'{index}.jpg')
+        if deferred:
+            metainfo['on_device'] = deferred[index]
+        if seeds:
+            metainfo['draw_seed'] = seeds[index]
+        samples.append(SegDataSample(metainfo=metainfo, gt_sem_seg=data))
+        for name, value in more.items():
+            setattr(samples[-1], name, PixelData(data=data.data.to(value)))
+    inputs = [torch.from_numpy(image).permute(2, 0, 1) for image in images]
+    return dict(inputs=inputs, data_samples=samples)
+
+
+def assert_same_batch(got, want, ignore=()):
+    assert got['inputs'].dtype == want['inputs'].dtype and got['inputs'].is_contiguous()
+    assert torch.equal(got['inputs'], want['inputs'])
+    assert len(got['data_samples']) == len(want['data_samples'])
+    for ours, stock in zip(got['data_samples'], want['data_samples'], strict=True):
+        metainfo = {key: value for key, value in ours.metainfo.items() if key not in ignore}
+        assert metainfo == stock.metainfo
+        assert sorted(ours.keys()) == sorted(stock.keys())
+        for key in ours.keys():
+            a, b = getattr(ours, key).data, getattr(stock, key).data
+            assert a.dtype == b.dtype and torch.equal(a, b), key
+
+
+@pytest.mark.parametrize('channels', [3, 1])
+@pytest.mark.parametrize('dtype', [torch.uint8, torch.float32])
+@pytest.mark.parametrize('sizes', [SIZES, [(40, 48)] * 3, [(50, 60)] * 2])
+@pytest.mark.parametrize(
+    'settings',
+    [
+        STOCK,
+        dict(STOCK, size=None, size_divisor=32, pad_val=-1.5, seg_pad_val=9),
+        dict(size=(40, 48), rgb_to_bgr=True),
+        dict(size_divisor=1),
+        dict(mean=[100], std=[50.0], size_divisor=16),
+    ],
+)
+def test_training_is_the_stock_classes(settings, sizes, dtype, channels):
+    if sizes == [(50, 60)] * 2 and 'size' not in settings:
+        pytest.skip('only a size can be too small')
+    results = []
+    for kind in (SegDataPreProcessor, StockSegDataPreProcessor):
+        data = pack(*make_arrays(sizes, channels), gt_edge_map=torch.int64, gt_depth_map=torch.half)
+        data['inputs'] = [image.to(dtype) for image in data['inputs']]
+        results.append(kind(**settings)(data, training=True))
+    assert_same_batch(*results)
+    assert results[0]['data_samples'][0].gt_sem_seg.data.dtype == torch.int64
+
+
+@pytest.mark.parametrize(
+    'settings', [STOCK, dict(STOCK, test_cfg=dict(size_divisor=32)), dict(size_divisor=32)]
+)
+@pytest.mark.parametrize('dtype', [torch.uint8, torch.int64])
+def test_testing_is_the_stock_classes(settings, dtype):
+    results = [
+        kind(**settings)(pack(*make_arrays([(33, 45)] * 2), dtype), training=False)
+        for kind in (SegDataPreProcessor, StockSegDataPreProcessor)
+    ]
+    assert_same_batch(*results)
+    without_labels = SegDataPreProcessor(**STOCK)(dict(inputs=[torch.ones(3, 4, 5)]))
+    assert without_labels['inputs'].shape == (1, 3, 4, 5)
+
+
+def test_labels_may_be_bytes():
+    arrays = make_arrays()
+    got = SegDataPreProcessor(**STOCK)(pack(*arrays, torch.uint8), training=True)
+    want = StockSegDataPreProcessor(**STOCK)(pack(*arrays), training=True)
+    assert_same_batch(got, want)
+
+
+@pytest.mark.parametrize('sizes', [SIZES, [(40, 48)] * 4])
+def test_deferred_work_equals_work_before_packing(sizes):
+    images, labels = make_arrays(sizes)
+    data = pack(images, labels, torch.uint8, DRAWS, gt_edge_map=torch.int64)
+    kept = copy.deepcopy(data)
+    got = SegDataPreProcessor(**STOCK)(data, training=True)
+
+    for index, draw in enumerate(DRAWS):
+        batch = torch.from_numpy(images[index]).permute(2, 0, 1)[None].float()
+        batch = distort_batch(batch, [draw.get('colour')])
+        images[index] = batch[0].permute(1, 2, 0).numpy().astype(np.uint8)
+        if 'flip' in draw:
+            axis = FLIPS[draw['flip']]
+            images[index] = np.flip(images[index], axis).copy()
+            labels[index] = np.flip(labels[index], axis).copy()
+    work_done = pack(images, labels, gt_edge_map=torch.int64)
+    want = StockSegDataPreProcessor(**STOCK)(work_done, training=True)
+    assert_same_batch(got, want, ignore=['on_device'])
+
+    for before, now in zip(kept['inputs'], data['inputs'], strict=True):
+        assert torch.equal(before, now)
+    for before, now in zip(kept['data_samples'], data['data_samples'], strict=True):
+        assert before.metainfo == now.metainfo
+        assert now.gt_sem_seg.data.dtype == torch.uint8
+        assert torch.equal(before.gt_sem_seg.data, now.gt_sem_seg.data)
+
+
+def test_deferred_work_is_refused_in_testing_and_where_it_is_unknown():
+    images, labels = make_arrays()
+    data = pack(images[:1], labels[:1], deferred=DRAWS[:1])
+    with pytest.raises(ValueError, match='on_device=True out of the test pipeline'):
+        SegDataPreProcessor(**STOCK)(data)
+    data = pack(images[:1], labels[:1], deferred=[dict(shear=3, flip='vertical')])
+    with pytest.raises(ValueError, match=r"on_device=\['shear'\]"):
+        SegDataPreProcessor(**STOCK)(data, training=True)
+    data = pack(*make_arrays(channels=4), deferred=DRAWS)
+    with pytest.raises(ValueError, match=r'colours need images of \(N, 3'):
+        SegDataPreProcessor(size=(40, 48))(data, training=True)
+
+
+class Waits(TorchDispatchMode):
+    """Finds operations for whose result the process would wait for a GPU."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.name()
+        assert not any(word in name for word in ('_local_scalar_dense', 'nonzero', 'masked_sel'))
+        if name.startswith('aten::index'):
+            for index in args[1] if isinstance(args[1], (list, tuple)) else ():
+                assert index is None or index.dtype != torch.bool, name
+        if name == 'aten::_to_copy' and (kwargs or {}).get('device'):
+            assert kwargs.get('non_blocking'), name
+        return func(*args, **(kwargs or {}))
+
+
+def seeds_of(epoch, number=4):
+    return [(3, epoch, 0, index) for index in range(number)]
+
+
+@pytest.mark.parametrize('last', [CUTMIX, MIXUP])
+def test_nothing_waits_for_a_gpu(last):
+    preprocessor = SegDataPreProcessor(**STOCK, batch_augments=[CUTMIX, COPY_PASTE, last])
+    data = pack(*make_arrays(), torch.uint8, DRAWS, seeds_of(0))
+    with Waits():
+        preprocessor(data, training=True)
+    with pytest.raises(AssertionError), Waits():
+        torch.ones(1).item()
+
+
+def mix(augments, seeds=None, num_images=4, preprocessor=None, **more):
+    preprocessor = preprocessor or SegDataPreProcessor(**STOCK, batch_augments=augments)
+    images, labels = make_arrays([(40, 48)] * num_images)
+    return preprocessor(pack(images, labels, torch.uint8, seeds=seeds, **more), training=True)
+
+
+def test_mixtures_come_in_order_and_reach_the_samples():
+    plain = mix([])
+    mixed = mix([CUTMIX, MIXUP], seeds_of(0))
+    rng = np.random.default_rng([number for seed in seeds_of(0) for number in seed])
+    label = torch.stack([sample.gt_sem_seg.data for sample in plain['data_samples']])
+    augments = SegDataPreProcessor(size_divisor=1, batch_augments=[CUTMIX, MIXUP]).batch_augments
+    cut = augments[0](plain['inputs'], label, rng)
+    blend = augments[1](cut.inputs, cut.seg_label, rng)
+    assert torch.equal(mixed['inputs'], blend.inputs)
+    assert not torch.equal(mixed['inputs'], plain['inputs'])
+    for index, sample in enumerate(mixed['data_samples']):
+        assert torch.equal(sample.gt_sem_seg.data, blend.seg_label[index])
+        assert torch.equal(sample.gt_sem_seg_partner.data, blend.partner_label[index])
+        assert sample.mixup_ratio == blend.metainfo[index]['mixup_ratio']
+        assert sample.cutmix_ratio == cut.metainfo[index]['cutmix_ratio']
+        assert sample.gt_sem_seg.shape == (40, 48)
+
+
+def test_testing_mixes_nothing():
+    data = pack(*make_arrays([(40, 48)] * 2))
+    settings = dict(STOCK, batch_augments=[CUTMIX])
+    assert torch.equal(
+        SegDataPreProcessor(**settings)(data)['inputs'],
+        StockSegDataPreProcessor(**STOCK)(data)['inputs'],
+    )
+
+
+def test_the_draw_of_the_batch_decides():
+    first, again, other = (mix([CUTMIX], seeds_of(epoch)) for epoch in (0, 0, 1))
+    assert_same_batch(first, again)
+    assert not torch.equal(first['inputs'], other['inputs'])
+
+
+def test_without_draws_the_global_generator_decides():
+    results = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        results.append(mix([CUTMIX])['inputs'])
+    assert torch.equal(results[0], results[1])
+    assert not torch.equal(results[0], results[2])
+
+
+def test_two_processes_draw_different_partners(monkeypatch):
+    shifts = []
+    for rank in range(2):
+        monkeypatch.setattr(seeded_sampler, 'get_dist_info', lambda rank=rank: (rank, 2))
+        monkeypatch.setattr('mmengine.dataset.sampler.get_dist_info', lambda rank=rank: (rank, 2))
+        draws = list(SeededSampler(range(64), dict(type='DefaultSampler', shuffle=True), seed=0))
+        assert len(draws) == 32
+        batches = [[draw.seed for draw in draws[at : at + 4]] for at in range(0, 32, 4)]
+        mixed = [mix([CUTMIX], seeds)['data_samples'] for seeds in batches]
+        shifts.append([[sample.cutmix_ratio for sample in samples] for samples in mixed])
+    assert all(a != b for a, b in zip(*shifts, strict=True))
+
+
+def test_a_last_batch_of_one_is_left_unmixed_but_not_every_batch():
+    preprocessor = SegDataPreProcessor(**STOCK, batch_augments=[CUTMIX])
+    mix([], preprocessor=preprocessor)
+    plain = mix([], num_images=1)
+    for _ in range(2):
+        assert torch.equal(
+            mix([], num_images=1, preprocessor=preprocessor)['inputs'], plain['inputs']
+        )
+    # a resumed epoch may have only its last batch left
+    preprocessor = SegDataPreProcessor(**STOCK, batch_augments=[CUTMIX])
+    mix([], num_images=1, preprocessor=preprocessor)
+    with pytest.raises(ValueError, match=r'set train_dataloader\.batch_size to 2 or more'):
+        mix([], num_images=1, preprocessor=preprocessor)
+
+
+def test_mixup_must_be_last():
+    with pytest.raises(ValueError, match='MixUp gives each pixel two labels.* put it last'):
+        SegDataPreProcessor(size_divisor=1, batch_augments=[MIXUP, CUTMIX])
+
+
+def test_other_labels_cannot_be_mixed():
+    with pytest.raises(ValueError, match='but samples have gt_edge_map'):
+        mix([CUTMIX], gt_edge_map=torch.int64)
+
+
+PIPELINE = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations'),
+    dict(type='RandomCrop', crop_size=(32, 32)),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PackSegInputs'),
+]
+
+
+def test_the_epoch_is_the_same_with_any_number_of_workers(tiny):
+    """Forkserver, because a fork of a process with threads may hang."""
+    tiny.train_dataloader.dataset.pipeline = PIPELINE
+    tiny.train_dataloader.dataset.indices = 18
+    settings = dict(tiny.model.data_preprocessor, batch_augments=[CUTMIX, COPY_PASTE, MIXUP])
+    del settings['type']
+    epochs = []
+    for workers in (0, 1, 4):
+        options = dict(num_workers=workers)
+        if workers:
+            options['multiprocessing_context'] = 'forkserver'
+        with warnings.catch_warnings(), DefaultScope.overwrite_default_scope('mmseg'):
+            warnings.simplefilter('ignore')  # four workers are many for this machine
+            loader = Runner.build_dataloader(dict(tiny.train_dataloader, **options), seed=3)
+            preprocessor = SegDataPreProcessor(**settings)
+            epochs.append([preprocessor(batch, training=True) for batch in loader])
+    sizes = [len(batch['inputs']) for batch in epochs[0]]
+    assert sizes == [8, 8, 2]
+    ratios = {batch['data_samples'][0].mixup_ratio for batch in epochs[0]}
+    assert len(ratios) == 3
+    for others in epochs[1:]:
+        for got, want in zip(others, epochs[0], strict=True):
+            assert_same_batch(got, want)
