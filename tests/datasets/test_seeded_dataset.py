@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dataset import DefaultSampler, InfiniteSampler
+from mmengine.structures import BaseDataElement
 from torch.utils.data import DataLoader
 
 from mmseg_ext.datasets import Draw, SeededDataset, SeededSampler
@@ -109,3 +110,26 @@ def test_the_rest_is_the_datasets_own():
 def test_seeding_costs_little():
     dataset, index = SeededDataset([0]), Draw(0, (1, 2, 3, 4))
     assert min(timeit.repeat(lambda: dataset[index], number=20, repeat=5)) / 20 < 5e-4
+
+
+class Samples:
+    """What a pipeline gives, one sample or a list of them, as for TTA."""
+
+    def __init__(self, several):
+        self.several = several
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        sample = BaseDataElement(metainfo=dict(img_path=f'{index}.jpg'))
+        return dict(inputs=index, data_samples=[sample] if self.several else sample)
+
+
+def test_a_sample_says_what_it_was_seeded_with():
+    dataset = SeededDataset(Samples(several=False))
+    sample = dataset[Draw(1, (5, 2, 0, 1))]['data_samples']
+    assert sample.metainfo == dict(img_path='1.jpg', draw_seed=(5, 2, 0, 1))
+    assert dataset[1]['data_samples'].metainfo == dict(img_path='1.jpg')
+    (sample,) = SeededDataset(Samples(several=True))[Draw(1, (5, 2, 0, 1))]['data_samples']
+    assert sample.metainfo == dict(img_path='1.jpg')

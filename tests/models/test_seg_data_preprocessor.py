@@ -1,6 +1,7 @@
 """The data preprocessor against MMSegmentation's, and against the same work before packing."""
 
 import copy
+import multiprocessing
 import warnings
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmseg_ext.datasets import seeded_sampler
 from mmseg_ext.datasets.seeded_sampler import SeededSampler
+from mmseg_ext.engine.config import complete_config
 from mmseg_ext.engine.runner import Runner
 from mmseg_ext.models import SegDataPreProcessor
 from mmseg_ext.transforms import Distortion
@@ -65,8 +67,9 @@ def assert_same_batch(got, want, ignore=()):
     for ours, stock in zip(got['data_samples'], want['data_samples'], strict=True):
         metainfo = {key: value for key, value in ours.metainfo.items() if key not in ignore}
         assert metainfo == stock.metainfo
-        assert sorted(ours.keys()) == sorted(stock.keys())
-        for key in ours.keys():
+        keys = sorted(ours.keys())
+        assert keys == sorted(stock.keys())
+        for key in keys:
             a, b = getattr(ours, key).data, getattr(stock, key).data
             assert a.dtype == b.dtype and torch.equal(a, b), key
 
@@ -281,7 +284,9 @@ PIPELINE = [
 
 
 def test_the_epoch_is_the_same_with_any_number_of_workers(tiny):
-    """Forkserver, because a fork of a process with threads may hang."""
+    """Forkserver, because a fork of a process with threads may hang; it imports once for all."""
+    multiprocessing.set_forkserver_preload(['mmseg.datasets', 'mmseg_ext.datasets'])
+    complete_config(tiny)
     tiny.train_dataloader.dataset.pipeline = PIPELINE
     tiny.train_dataloader.dataset.indices = 18
     settings = dict(tiny.model.data_preprocessor, batch_augments=[CUTMIX, COPY_PASTE, MIXUP])
