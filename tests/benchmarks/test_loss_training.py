@@ -5,13 +5,19 @@ import sys
 import pytest
 from conftest import ROOT, write_tiny_config
 
-from mmseg_ext.benchmarks import loss_training
-from mmseg_ext.benchmarks.loss_training import LOSSES, is_finished, train_all, write_leaf
+from mmseg_ext.benchmarks import training
+from mmseg_ext.benchmarks.loss_training import LOSSES, loss_changes
+from mmseg_ext.benchmarks.training import is_finished, train_all, write_leaf
 from mmseg_ext.engine.config import load_config
 from mmseg_ext.engine.errors import UsageError
 
 CAMVID = 'configs/segformer/segformer_mit-b0_1xb16-24e_camvid-128x128.py'
 EPOCH = {'train_cfg.max_epochs': 1}
+
+
+def write_loss_leaf(config, loss, seed, work_dirs, options):
+    changes = loss_changes(load_config(config, options), loss)
+    return write_leaf('loss', config, loss, changes, seed, work_dirs, options)
 
 
 def write_metrics(work_dir, *scores):
@@ -26,7 +32,7 @@ def write_metrics(work_dir, *scores):
 
 @pytest.mark.parametrize('loss', LOSSES)
 def test_the_leaf_of_a_run_has_our_head_its_loss_and_seed(tmp_path, loss):
-    leaf = write_leaf(str(ROOT / CAMVID), loss, 3, tmp_path, {'train_cfg.max_epochs': 2})
+    leaf = write_loss_leaf(str(ROOT / CAMVID), loss, 3, tmp_path, {'train_cfg.max_epochs': 2})
     cfg, base = load_config(str(leaf)), load_config(str(ROOT / CAMVID))
     assert cfg.model.decode_head.pop('loss_decode') == LOSSES[loss]
     base.model.decode_head.pop('loss_decode')
@@ -40,7 +46,7 @@ def test_the_leaf_of_a_run_has_our_head_its_loss_and_seed(tmp_path, loss):
 def test_a_head_that_is_not_ours_stays(tmp_path, voc_root):
     extra = "model['decode_head']['type'] = 'mmseg.PSPHead'"
     config = write_tiny_config(tmp_path / 'psp.py', voc_root, extra)
-    leaf = write_leaf(str(config), 'focal-dice', 0, tmp_path / 'runs', {})
+    leaf = write_loss_leaf(str(config), 'focal-dice', 0, tmp_path / 'runs', {})
     assert load_config(str(leaf)).model.decode_head.type == 'mmseg.PSPHead'
 
 
@@ -48,7 +54,7 @@ def test_a_cascade_is_refused(tmp_path, voc_root):
     extra = "model['decode_head'] = [model['decode_head']] * 2"
     config = write_tiny_config(tmp_path / 'two.py', voc_root, extra)
     with pytest.raises(UsageError, match='a cascade of 2 decode heads'):
-        write_leaf(str(config), 'focal-dice', 0, tmp_path / 'runs', {})
+        write_loss_leaf(str(config), 'focal-dice', 0, tmp_path / 'runs', {})
 
 
 def test_finished_runs_are_read_and_others_resumed(tmp_path, tiny_config, monkeypatch):
@@ -58,12 +64,14 @@ def test_finished_runs_are_read_and_others_resumed(tmp_path, tiny_config, monkey
         commands.append(command)
         write_metrics(command[4], 20.0, 30.0)
 
-    monkeypatch.setattr(loss_training, 'time_command', train)
+    monkeypatch.setattr(training, 'time_command', train)
     runs = tmp_path / 'runs'
     write_metrics(runs / 'cross-entropy-seed0', 41.0, 40.0)  # of two epochs
     write_metrics(runs / 'focal-dice-seed0', 10.0)
     (runs / 'focal-dice-seed0/epoch_1.pth').touch()
-    result = train_all(str(tiny_config), ['cross-entropy', 'focal-dice'], [0, 1], runs, {})
+    cfg = load_config(str(tiny_config))
+    variants = {name: loss_changes(cfg, name) for name in ('cross-entropy', 'focal-dice')}
+    result = train_all('loss', str(tiny_config), variants, [0, 1], runs, {})
     names = ['focal-dice-seed0', 'cross-entropy-seed1', 'focal-dice-seed1']
     assert [command[2] for command in commands] == [runs / f'{name}.py' for name in names]
     assert ['--resume' in command for command in commands] == [True, False, False]
@@ -77,14 +85,14 @@ def test_finished_runs_are_read_and_others_resumed(tmp_path, tiny_config, monkey
 
 
 def test_runs_of_other_settings_are_not_mixed(tmp_path, tiny_config):
-    leaf = write_leaf(str(tiny_config), 'focal-dice', 0, tmp_path, {})
-    assert write_leaf(str(tiny_config), 'focal-dice', 0, tmp_path, {}) == leaf
+    leaf = write_loss_leaf(str(tiny_config), 'focal-dice', 0, tmp_path, {})
+    assert write_loss_leaf(str(tiny_config), 'focal-dice', 0, tmp_path, {}) == leaf
     with pytest.raises(UsageError, match='focal-dice-seed0.py was trained with other settings'):
-        write_leaf(str(tiny_config), 'focal-dice', 0, tmp_path, EPOCH)
+        write_loss_leaf(str(tiny_config), 'focal-dice', 0, tmp_path, EPOCH)
 
 
 def test_a_run_is_finished_after_its_last_validation_only(tmp_path, tiny_config):
-    leaf = write_leaf(str(tiny_config), 'focal-dice', 0, tmp_path, {})
+    leaf = write_loss_leaf(str(tiny_config), 'focal-dice', 0, tmp_path, {})
     assert not is_finished(leaf, tmp_path / 'run')
     write_metrics(tmp_path / 'run', 20.0)
     assert not is_finished(leaf, tmp_path / 'run')

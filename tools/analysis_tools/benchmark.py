@@ -3,6 +3,7 @@
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 
 from mmseg_ext.benchmarks import report, voc_aug
@@ -18,6 +19,9 @@ EXAMPLE = """examples:
   python tools/analysis_tools/benchmark.py loss --out loss.json
   python tools/analysis_tools/benchmark.py loss --device cuda --images 16 --out loss-gpu.json
   python tools/analysis_tools/benchmark.py loss-training CONFIG --seeds 0 1 2 --out training.json
+  python tools/analysis_tools/benchmark.py data --out data.json
+  python tools/analysis_tools/benchmark.py data CONFIG --show-config
+  python tools/analysis_tools/benchmark.py data-training CONFIG --seeds 0 1 2 --out training.json
 """
 LOSS_EXAMPLE = """examples:
   python tools/analysis_tools/benchmark.py loss --out loss.json
@@ -35,9 +39,18 @@ TRAINING_EXAMPLE = """examples:
       configs/segformer/segformer_mit-b0_1xb16-24e_camvid-128x128.py --seeds 0 1 2
 Called again it goes on where it was stopped.
 """
-# names in benchmarks.loss_variants and loss_training, which bring MMSegmentation
+DATA_EXAMPLE = """examples:
+  python tools/analysis_tools/benchmark.py data
+  python tools/analysis_tools/benchmark.py data CONFIG --images 200 --repeats 10
+  python tools/analysis_tools/benchmark.py data CONFIG --show-config
+Without CONFIG: SegFormer's pipeline for ADE20K, on made photographs of 512x683 pixels.
+Times are those that one core worked: other programs, and waiting for a disk, do not count.
+"""
+DATA_TRAINING_EXAMPLE = TRAINING_EXAMPLE.replace('loss-training', 'data-training')
+# names in benchmarks.loss_variants, loss_training and data_training, which bring MMSegmentation
 LOSSES = ['focal-dice', 'cross-entropy']
 TRAINED_LOSSES = ['cross-entropy', 'focal-dice-stock', 'focal-dice']
+TRAINED_CHAINS = ['stock', 'fast', 'fast-on-device']
 
 
 def parse_args() -> argparse.Namespace:
@@ -46,6 +59,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLE, **plain)
     benchmarks = parser.add_subparsers(dest='benchmark', required=True)
     number = dict(type=at_least_one, metavar='N')
+    options = dict(nargs='+', action=KeyValues, metavar='KEY=VALUE', help='change settings')
     repeats = dict(**number, help='rounds; the fastest counts (default: %(default)s)')
 
     voc = benchmarks.add_parser('voc-aug', help='the conversion of SBD: voc_aug.py')
@@ -68,20 +82,33 @@ def parse_args() -> argparse.Namespace:
     loss.add_argument('--repeats', **repeats, default=3)
     loss.set_defaults(run=run_loss)
 
-    text = 'losses: what a network reaches with each'
-    training = benchmarks.add_parser(
-        'loss-training', help=text, description=text, epilog=TRAINING_EXAMPLE, **plain
+    text = 'data: images a second of the training pipeline, stock beside ours, and where time goes'
+    data = benchmarks.add_parser('data', help=text, description=text, epilog=DATA_EXAMPLE, **plain)
+    data.add_argument('config', nargs='?', help='its training data and pipeline')
+    data.add_argument('--images', **number, default=64, help='samples (default: %(default)s)')
+    data.add_argument('--repeats', **repeats, default=5)
+    data.add_argument(
+        '--show-config', action='store_true', help='print the pipelines as a config has them'
     )
-    training.add_argument('config', help='leaf to train, with other losses in its decode head')
-    training.add_argument('--seeds', type=zero_or_more, nargs='+', default=[0], metavar='N')
-    training.add_argument('--losses', nargs='+', choices=TRAINED_LOSSES, default=TRAINED_LOSSES)
-    training.add_argument(
-        '--work-dirs', type=Path, metavar='DIR', help='of the runs (default: below work_dirs/)'
-    )
-    training.add_argument(
-        '--cfg-options', nargs='+', action=KeyValues, metavar='KEY=VALUE', help='change settings'
-    )
-    training.set_defaults(run=run_loss_training)
+    data.add_argument('--cfg-options', **options)
+    data.set_defaults(run=run_data)
+
+    for name, kind, names, epilog in (
+        ('losses', 'loss', TRAINED_LOSSES, TRAINING_EXAMPLE),
+        ('chains', 'data', TRAINED_CHAINS, DATA_TRAINING_EXAMPLE),
+    ):
+        text = f'{kind}: what a network reaches with each of the {name}'
+        training = benchmarks.add_parser(
+            f'{kind}-training', help=text, description=text, epilog=epilog, **plain
+        )
+        training.add_argument('config', help='leaf to train, changed in that alone')
+        training.add_argument('--seeds', type=zero_or_more, nargs='+', default=[0], metavar='N')
+        training.add_argument(f'--{name}', dest='variants', nargs='+', choices=names, default=names)
+        training.add_argument(
+            '--work-dirs', type=Path, metavar='DIR', help='of the runs (default: below work_dirs/)'
+        )
+        training.add_argument('--cfg-options', **options)
+        training.set_defaults(run=run_training, name=name)
 
     for each in benchmarks.choices.values():
         each.add_argument('--out', type=Path, metavar='JSON', help='write the result there')
@@ -117,12 +144,40 @@ def run_loss(args: argparse.Namespace) -> dict:
     return result
 
 
-def run_loss_training(args: argparse.Namespace) -> dict:
-    """Trains a leaf with each loss and seed."""
-    from mmseg_ext.benchmarks.loss_training import print_scores, train_all  # brings torch
+def run_data(args: argparse.Namespace) -> dict:
+    """Times the training pipeline, stock and ours."""
+    # brings MMSegmentation, which the other benchmarks do without
+    from mmseg_ext.benchmarks.data import ADE20K, compare, find_samples
+    from mmseg_ext.benchmarks.data_report import print_chains, print_pipelines
+    from mmseg_ext.benchmarks.photos import write_photos
 
-    work_dirs = args.work_dirs or Path('work_dirs') / f'losses-{Path(args.config).stem}'
-    result = train_all(args.config, args.losses, args.seeds, work_dirs, args.cfg_options or {})
+    with tempfile.TemporaryDirectory(prefix='data-') as folder:
+        pipeline, infos = (
+            find_samples(args.config, args.cfg_options or {}, args.images)
+            if args.config
+            else (ADE20K, write_photos(Path(folder), args.images))
+        )
+        result = compare(pipeline, infos, args.repeats, Path(folder) / 'cache')
+    if args.show_config:
+        print_pipelines(result)
+    print_chains(result)
+    return dict(result, config=args.config)
+
+
+def run_training(args: argparse.Namespace) -> dict:
+    """Trains a leaf in each variant and with each seed."""
+    # brings torch
+    from mmseg_ext.benchmarks.data_training import chain_changes
+    from mmseg_ext.benchmarks.loss_training import loss_changes
+    from mmseg_ext.benchmarks.training import print_scores, train_all
+    from mmseg_ext.engine.config import load_config
+
+    kind, change = args.benchmark.partition('-')[0], dict(losses=loss_changes, chains=chain_changes)
+    options = args.cfg_options or {}
+    cfg = load_config(args.config, options)
+    variants = {name: change[args.name](cfg, name) for name in args.variants}
+    work_dirs = args.work_dirs or Path('work_dirs') / f'{args.name}-{Path(args.config).stem}'
+    result = train_all(kind, args.config, variants, args.seeds, work_dirs, options)
     print_scores(result)
     return result
 

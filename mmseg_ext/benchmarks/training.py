@@ -1,0 +1,130 @@
+"""One leaf trained in several variants and with several seeds."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from pprint import pformat
+from statistics import mean
+
+from mmengine.config import Config
+from rich.console import Console
+from rich.table import Table
+
+import mmseg_ext
+from mmseg_ext.engine.config import is_by_epoch, load_config
+from mmseg_ext.engine.errors import UsageError
+from mmseg_ext.records.history import best_of, read_validations
+from mmseg_ext.records.provenance import device_name
+
+from .commands import time_command
+from .report import describe_machine
+
+TRAIN = Path(mmseg_ext.__file__).parents[1] / 'tools/train.py'
+
+
+def train_all(
+    what: str,
+    config: str,
+    variants: Mapping[str, dict],
+    seeds: Sequence[int],
+    work_dirs: Path,
+    options: dict,
+) -> dict:
+    """Trains a leaf in each variant with each seed, one run after another, and gathers the scores.
+
+    Finished runs are not repeated, others are resumed.
+
+    Args:
+        what: What the variants are: ``loss``, say.
+        config: The leaf.
+        variants: By name, what each changes in the leaf.
+        seeds: Of ``randomness``.
+        work_dirs: Takes the config and the folder of each run.
+        options: Dotted keys and values that change the leaf in all runs.
+
+    Returns:
+        ``runs``: the variant under ``what``, seed, and epoch, iteration and metrics of the last
+        validation and of that with the highest mIoU; ``scores``: by variant the last mIoU of each
+        seed; the settings and the machine.
+
+    Raises:
+        UsageError: A folder with runs of other settings, a run that failed, or one without mIoU.
+    """
+    pairs = [(seed, name) for seed in seeds for name in variants]
+    leaves = [
+        write_leaf(what, config, name, variants[name], seed, work_dirs, options)
+        for seed, name in pairs
+    ]
+    runs = []
+    for (seed, name), leaf in zip(pairs, leaves, strict=True):
+        work_dir = leaf.with_suffix('')
+        if not is_finished(leaf, work_dir):
+            print(f'{len(runs) + 1} of {len(pairs)}: {work_dir}', flush=True)
+            resume = ['--resume'] if any(work_dir.glob('*.pth')) else []
+            time_command([sys.executable, TRAIN, leaf, '--work-dir', work_dir, *resume])
+        validations = read_validations(work_dir)
+        best = best_of(validations)
+        if best is None:
+            raise UsageError(f'{leaf} gives no mIoU to compare: it needs a validation with it')
+        runs.append({what: name, 'seed': seed, **_scores(validations[-1], best)})
+    return dict(
+        benchmark=f'{what}-training',
+        config=config,
+        options=options,
+        runs=runs,
+        scores={
+            name: {str(run['seed']): run['last']['mIoU'] for run in runs if run[what] == name}
+            for name in variants
+        },
+        device=device_name(),
+        machine=describe_machine(),
+    )
+
+
+def write_leaf(
+    what: str, config: str, name: str, changes: dict, seed: int, work_dirs: Path, options: dict
+) -> Path:
+    """Writes the config of a run, over ``config``; the arguments are those of ``train_all``.
+
+    Raises:
+        UsageError: The file is there with other settings.
+    """
+    changed = Config(dict(changes, randomness=dict(seed=seed)))
+    changed.merge_from_dict(options)
+    lines = [f'{key} = {pformat(value, sort_dicts=False)}' for key, value in changed.items()]
+    title = f'"""{Path(config).stem} with {name}, made by benchmark.py {what}-training."""'
+    base = f'_base_ = [{str(Path(config).resolve())!r}]'
+    text = '\n'.join([title, '', base, *lines, ''])
+    leaf = work_dirs / f'{name}-seed{seed}.py'
+    if leaf.is_file() and leaf.read_text() != text:
+        raise UsageError(f'{leaf} was trained with other settings: name another --work-dirs')
+    work_dirs.mkdir(parents=True, exist_ok=True)
+    leaf.write_text(text)
+    return leaf
+
+
+def is_finished(leaf: Path, work_dir: Path) -> bool:
+    """Whether a run has its last validation."""
+    validations, cfg = read_validations(work_dir), load_config(str(leaf))
+    unit = 'epoch' if is_by_epoch(cfg) else 'iter'
+    return bool(validations) and validations[-1][unit] >= cfg.train_cfg[f'max_{unit}s']
+
+
+def print_scores(result: dict) -> None:
+    """Prints the last mIoU of each variant and seed of ``train_all``, and the variants' means."""
+    seeds = list(next(iter(result['scores'].values())))
+    table = Table('mIoU', title=f'{Path(result["config"]).stem}, {result["device"]}')
+    for heading in (*(f'seed {seed}' for seed in seeds), 'mean'):
+        table.add_column(heading, justify='right')
+    for name, scores in result['scores'].items():
+        values = *scores.values(), mean(scores.values())
+        table.add_row(name, *(f'{value:.2f}' for value in values))
+    Console().print(table)
+
+
+def _scores(last: dict, best: dict) -> dict:
+    return dict(last=_brief(last), best=_brief(best))
+
+
+def _brief(validation: dict) -> dict:
+    return dict(epoch=validation['epoch'], iter=validation['iter'], **validation['metrics'])
