@@ -17,6 +17,7 @@ DEFAULT_HOOKS = dict(
     fine_tune_guard=dict(type='mmseg_ext.FineTuneGuardHook'),
     bad_samples=dict(type='mmseg_ext.BadSamplesHook'),
     label_range=dict(type='mmseg_ext.LabelRangeHook'),
+    loader_advice=dict(type='mmseg_ext.LoaderAdviceHook'),
     load_report=dict(type='mmseg_ext.LoadReportHook'),
     random_state=dict(type='mmseg_ext.RandomStateHook'),
     interrupt=dict(type='mmseg_ext.InterruptHook'),

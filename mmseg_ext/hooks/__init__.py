@@ -7,6 +7,7 @@ from .fine_tune_guard_hook import FineTuneGuardHook
 from .interrupt_hook import InterruptHook
 from .label_range_hook import LabelRangeHook
 from .load_report_hook import LoadReportHook
+from .loader_advice_hook import LoaderAdviceHook
 from .metrics_file_hook import MetricsFileHook
 from .provenance_hook import ProvenanceHook
 from .random_state_hook import RandomStateHook
@@ -25,6 +26,7 @@ __all__ = [
     'InterruptHook',
     'LabelRangeHook',
     'LoadReportHook',
+    'LoaderAdviceHook',
     'MetricsFileHook',
     'ProvenanceHook',
     'RandomStateHook',

@@ -31,9 +31,8 @@ class RunSummaryHook(Hook):
             for what, entry in (('last', validations[-1]), ('best', best)):
                 score = entry['metrics'].get('mIoU', float('nan'))
                 lines.append(f'{what} mIoU {score:.2f} at {_when(runner, entry)}')
-        cost = describe_cost(runner, runner.iter - self.first_iter)
-        if cost:
-            lines.append(cost)
+        steps = runner.iter - self.first_iter
+        lines += filter(None, (describe_waiting(runner, steps), describe_cost(runner, steps)))
         lines.append(f'everything is in {_short(work_dir)}:')
         files = {
             Path(runner.cfg.filename or f'{runner.timestamp}.py').name: 'the resolved config',
@@ -76,6 +75,20 @@ def describe_cost(runner: Runner, steps: int) -> str | None:
     cost = sum(getattr(hook, 'seconds', 0.0) for hook in runner.hooks) / steps
     milliseconds = f'{1000 * cost:.1f} ms a step, {cost / step:.1%} of its {1000 * step:.0f} ms'
     return f'checks and records took {milliseconds}'
+
+
+def describe_waiting(runner: Runner, steps: int) -> str | None:
+    """How long a training step waited for data; None if that is not known.
+
+    Args:
+        runner: Its ``IterTimerHook`` measures it.
+        steps: Training steps of this start.
+    """
+    scalars = runner.message_hub.log_scalars
+    if not steps or 'train/data_time' not in scalars:
+        return None
+    wait, step = (scalars[f'train/{name}'].mean(steps) for name in ('data_time', 'time'))
+    return f'waiting for data took {1000 * wait:.1f} ms a step, {wait / step:.1%}'
 
 
 def _when(runner: Runner, entry: dict) -> str:
