@@ -96,7 +96,7 @@ def describe(loading: Loading, rates: dict[str, float]) -> str:
             workers = math.ceil(loading.wanted / rate)
             enough = f'enough with num_workers={workers}'
             if workers > loading.cores:
-                enough = f'would take {workers} workers, more than there are cores'
+                enough = f'would take {workers} workers: more than cores'
             lines.append(f'  {name:<37} {rate:7.0f}   {enough}')
     lines.append(
         'python tools/analysis_tools/benchmark.py data CONFIG --show-config writes these pipelines'

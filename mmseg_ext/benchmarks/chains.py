@@ -1,5 +1,6 @@
 """Pipelines timed transform by transform, in one process."""
 
+import copy
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -42,7 +43,8 @@ class Chain(Dataset):
 
     def __getitem__(self, index: int) -> np.ndarray:
         """Loads a sample; returns the seconds of each transform."""
-        sample = dict(self.infos[index])
+        # as a dataset gives it out: transforms add to lists in it
+        sample = copy.deepcopy(self.infos[index])
         times = [self.clock()]
         for transform in self.transforms:
             sample = transform(sample)

@@ -1,5 +1,6 @@
 """Training pipelines of MMSegmentation beside their fast spelling, on one core."""
 
+import copy
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -147,7 +148,7 @@ def _pieces(written: dict[str, list[dict]], infos: Sequence[dict]) -> dict[tuple
             if name == LOAD:
                 pieces[name, kind] = Chain([step], infos, time.thread_time)
                 load = Compose([step])
-                images = [load(dict(info))['img'] for info in infos[:16]]
+                images = [load(copy.deepcopy(info))['img'] for info in infos[:16]]
             elif name == DISTORT:
                 crops = [dict(img=cv2.resize(image, (SIDE, SIDE))) for image in images]
                 pieces[name, kind] = Chain([step], crops, time.thread_time)

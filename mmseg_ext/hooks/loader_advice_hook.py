@@ -46,11 +46,20 @@ class LoaderAdviceHook(Hook):
         """Begins to measure."""
         self.steps: list[tuple[float, float]] = []
         self.skipped = 0
+        self.found: tuple[float, float] | None = None
         self.is_done = not is_main_process()
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Leaves out the first steps of the epoch."""
         self.skipped = 0
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
+    ) -> None:
+        """Advises; here, where the timer has the waiting already and takes the rest for the step."""
+        if self.found:
+            self._advise(runner, *self.found)
+            self.found = None
 
     @timed
     def after_train_iter(
@@ -69,8 +78,7 @@ class LoaderAdviceHook(Hook):
         wait, step = np.mean(self.steps, axis=0)
         self.steps.clear()
         if wait > self.share * step:
-            self.is_done = True
-            self._advise(runner, wait, step)
+            self.is_done, self.found = True, (wait, step)
 
     def _advise(self, runner: Runner, wait: float, step: float) -> None:
         # brings the benchmark, which few runs need
