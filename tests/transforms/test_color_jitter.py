@@ -55,6 +55,8 @@ def test_a_grey_image_is_one_of_equal_channels():
         jittered = jitter(grey, seed, **settings)
         in_colour = jitter(np.stack([grey] * 3, -1), seed, **settings)
         assert np.abs(in_colour - jittered[..., None].astype(int)).max() <= 1
+        with_axis = jitter(grey[..., None], seed, **settings)
+        np.testing.assert_array_equal(with_axis, jittered[..., None])
 
 
 @pytest.mark.parametrize(

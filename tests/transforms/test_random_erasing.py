@@ -134,6 +134,15 @@ def test_a_hole_that_never_fits_is_clipped(shape):
         assert erased.shape == shape and erased.any()
 
 
+def test_a_hole_has_a_pixel_at_least_and_may_lie_anywhere():
+    image, covered = np.zeros((4, 6), np.uint8), np.zeros((4, 6), int)
+    for seed in range(300):
+        erased = erase(image, seed, fill=9, area_range=(0.001, 0.001))['img']
+        assert (erased == 9).sum() == 1
+        covered += erased == 9
+    assert covered.min() > 0
+
+
 def test_deferred_colours_would_distort_the_fill():
     sample = dict(img=np.zeros((8, 8, 3), np.uint8), on_device=dict(colour=object()))
     with pytest.raises(ValueError, match=r'RandomErasing.*before.*on_device=False'):

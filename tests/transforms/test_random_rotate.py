@@ -48,6 +48,7 @@ def test_a_number_fills_all_channels_where_the_stock_one_makes_blue():
 def test_img_shape_follows_a_larger_image():
     results = RandomRotate(1, (90, 90), auto_bound=True)(make_sample())
     assert results['img'].shape == (40, 30, 3)
+    assert RandomRotate(1, 10)(dict(img=np.zeros((8, 9, 1), np.uint8)))['img'].shape == (8, 9, 1)
     packed = PackSegInputs()(results)
     assert packed['data_samples'].img_shape == (40, 30)
     assert packed['data_samples'].gt_sem_seg.shape == (40, 30)
