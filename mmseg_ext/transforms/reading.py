@@ -68,8 +68,8 @@ def decode(path: str, data: bytes, color_type: str, backend: str | None) -> np.n
 def _check_end(data: bytes) -> None:
     """Decodes a JPEG or PNG that lacks its end by Pillow, which raises if pixels are missing.
 
-    OpenCV 4 fills what is missing of a JPEG with grey and goes on. Some cameras put more after the
-    end of a whole one, so that its last bytes alone do not tell.
+    OpenCV up to 4.10 fills what is missing of a JPEG with one colour and goes on. Some cameras put
+    more after the end of a whole one, so that its last bytes alone do not tell.
     """
     for begin, end in ENDS.items():
         if data.startswith(begin) and not data.endswith(end):
