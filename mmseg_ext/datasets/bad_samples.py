@@ -110,8 +110,8 @@ def find_leaves(dataset: Sized) -> Iterator[Sized]:
 def _candidates(draw: Draw, length: int) -> Iterator[Draw]:
     yield draw
     generator = np.random.default_rng(draw.seed)
-    for attempt in range(1, MAX_DRAWS):
-        yield type(draw)(int(generator.integers(length)), (*draw.seed, attempt))
+    for _ in range(1, MAX_DRAWS):
+        yield type(draw)(int(generator.integers(length)), draw.seed)
 
 
 def _stamp(sample: dict, failed: Mapping[str, str]) -> None:
