@@ -40,11 +40,11 @@ def test_all_pixels_of_the_classes_and_no_other_come_from_the_partner(
 
 def test_negative_labels_and_labels_without_a_channel():
     inputs, label = make_batch(2, 6, 6)
-    label[label == 255] = -1
+    label[label == 255] = -100
     mixed = CopyPaste(1.0, classes=[0, 5])(inputs, label[:, 0], np.random.default_rng(0))
     partner = label.flip(0)[:, 0]
     chosen = (partner == 0) | (partner == 5)
-    assert chosen.any() and (partner == -1).any()
+    assert chosen.any() and (partner == -100).any()
     assert torch.equal(mixed.seg_label, torch.where(chosen, partner, label[:, 0]))
     assert torch.equal(mixed.inputs, torch.where(chosen[:, None], inputs.flip(0), inputs))
 
