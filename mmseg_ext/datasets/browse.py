@@ -47,12 +47,15 @@ class Sample:
     Attributes:
         name: Of its image.
         stages: After each transform that looks at single images.
-        final: What the dataset returned, which the network gets.
+        final: What the dataset returned; where the data preprocessor works on it, what that made.
+        partner: Of a blend of two images the share of its own labels, and the other's labels,
+            (H, W), integer.
     """
 
     name: str
     stages: Sequence[Stage]
     final: Stage
+    partner: tuple[float, np.ndarray] | None = None
 
     @property
     def image(self) -> np.ndarray | None:
@@ -91,6 +94,10 @@ class Browser:
         Raises:
             UsageError: It does not load, or its pipeline does not end in ``PackSegInputs``.
         """
+        return self.load_packed(index)[0]
+
+    def load_packed(self, index: int) -> tuple[Sample, dict]:
+        """Loads a sample as ``load`` does; returns what the dataset made of it, too."""
         self.recorder.runs.clear()
         path = self.dataset.get_data_info(index).get('img_path', f'sample {index}')
         try:
@@ -110,7 +117,7 @@ class Browser:
         # a dataset that mixes several images loads the one that it was asked for first
         stages = self.recorder.runs[0] if self.recorder.runs else []
         name = Path(sample.get('img_path', path)).name
-        return Sample(name, stages, Stage('input', image, label))
+        return Sample(name, stages, Stage('input', image, label)), packed
 
     def spread(self, number: int, masks: set[str] | None = None) -> list[int]:
         """Indices spread evenly over the dataset.

@@ -56,7 +56,7 @@ class LoaderAdviceHook(Hook):
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None
     ) -> None:
-        """Advises; here, where the timer has the waiting already and takes the rest for the step."""
+        """Advises; here, where the timer has the waiting already, this counts as the step."""
         if self.found:
             self._advise(runner, *self.found)
             self.found = None

@@ -11,6 +11,7 @@ from mmseg_ext.datasets.browse import Sample, Stage
 from .grid import Cell, draw_grid
 from .pictures import class_legend, colour_mask, overlay_mask
 
+PARTNER = "the partner's labels"
 STAGE_WIDTH = 2.4  # inches; a pipeline has up to ten steps
 
 
@@ -47,10 +48,13 @@ def draw_samples(
             labels.append(final.label)
             mask = colour_mask(final.label, palette, ignore_index)
             row.append(Cell(mask, _size(final.label)))
+        row += _partner_cells(sample, samples, palette, ignore_index)
         rows.append(row)
-    headings = ['as loaded', 'after the pipeline', 'its labels']
+    headings = ['as loaded', 'as the network gets it', 'its labels']
     if with_original_labels:
         headings.insert(1, 'as loaded, with labels')
+    labels += [sample.partner[1] for sample in samples if sample.partner]
+    headings += [PARTNER] * any(sample.partner for sample in samples)
     legend = class_legend(labels, classes, palette, ignore_index)
     draw_grid(path, rows, headings, legend, title)
 
@@ -97,10 +101,28 @@ def draw_stages(
         ]
         first = next(number for number, cell in enumerate(row) if cell.view is not None)
         row[first] = row[first]._replace(caption=f'{sample.name}  {row[first].caption}')
-        rows.append(row)
+        rows.append(row + _partner_cells(sample, samples, palette, ignore_index))
     labels = [stage.label for each in changes for stage in each.values() if stage.label is not None]
+    labels += [sample.partner[1] for sample in samples if sample.partner]
+    names = [name for _, name in headings]
+    names += [PARTNER] * any(sample.partner for sample in samples)
     legend = class_legend(labels, classes, palette, ignore_index)
-    draw_grid(path, rows, [name for _, name in headings], legend, title, STAGE_WIDTH)
+    draw_grid(path, rows, names, legend, title, STAGE_WIDTH)
+
+
+def _partner_cells(
+    sample: Sample,
+    samples: Sequence[Sample],
+    palette: Sequence[Sequence[int]],
+    ignore_index: int,
+) -> list[Cell]:
+    """The second labels of a blended image, where any sample has them."""
+    if not any(each.partner for each in samples):
+        return []
+    if sample.partner is None:
+        return [Cell(None, 'not blended')]
+    share, label = sample.partner
+    return [Cell(colour_mask(label, palette, ignore_index), f'count {1 - share:.0%}')]
 
 
 def _overlaid(stage: Stage, palette: Sequence[Sequence[int]], ignore_index: int) -> Cell:

@@ -34,7 +34,7 @@ class Sleep(BaseTransform):
 def train(config, tmp_path, hook, pipeline=(), **changes):
     cfg = load_run_config(config)
     cfg.work_dir = str(tmp_path)
-    cfg.train_cfg.val_begin = 9
+    cfg.train_cfg.update(val_begin=9, max_epochs=1)
     cfg.train_dataloader.dataset.pipeline[2:2] = pipeline
     cfg.default_hooks.loader_advice = dict(type='mmseg_ext.LoaderAdviceHook', **hook)
     cfg.merge_from_dict(changes)
@@ -43,7 +43,8 @@ def train(config, tmp_path, hook, pipeline=(), **changes):
     return runner, ''.join(path.read_text() for path in tmp_path.glob('*/*.log'))
 
 
-def test_a_slow_pipeline_is_said_once_with_rates(tiny_config, tmp_path):
+def test_a_slow_pipeline_is_said_once_with_rates(tiny_config, tmp_path, monkeypatch):
+    monkeypatch.setattr(advice, 'SECONDS', 1.0)
     # the sleep is in the way of everything, so only its share shows in the rates
     _, log = train(tiny_config, tmp_path, dict(window=3, skip=1), [dict(type='Sleep')])
     (share, wait, step, wanted, got) = re.search(
@@ -58,7 +59,7 @@ def test_a_slow_pipeline_is_said_once_with_rates(tiny_config, tmp_path):
     (rate,) = re.findall(rf'  {AS_IT_IS} +(\d+)   (?:enough with|would take)', log)
     assert 0.5 / SLEEP < int(rate) <= 1 / SLEEP
     (total,) = re.findall(r'waiting for data took (\d+)\.\d ms a step, \d+\.\d%', log)
-    assert int(total) == pytest.approx(int(wait), rel=0.2), 'the measurement itself is no waiting'
+    assert int(total) == pytest.approx(int(wait), rel=0.5), 'the measurement itself is no waiting'
 
 
 def test_a_fast_pipeline_is_left_alone(tiny_config, tmp_path, monkeypatch):
@@ -144,7 +145,7 @@ def test_the_advice_counts_workers():
     lines = describe(loading, rates).splitlines()
     assert lines[0].startswith('75% of a step, 150 of 200 ms, is waiting for data')
     assert 'take 160 images a second, it gets 40, with num_workers=2 and 4 cores' in lines[0]
-    assert 'would take 6 workers, more than cores' in lines[2]
+    assert 'would take 6 workers: more than cores' in lines[2]
     assert re.search(r'a lot +90   enough with num_workers=2', lines[3])
     assert 'a little' not in '\n'.join(lines)
     assert describe(loading, {}).count('\n') == 0

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Draws a sheet of what the network will see: images and labels after the config's pipeline."""
+"""Draws a sheet of what the network will see: after the pipeline and the data preprocessor."""
 
 import argparse
 from pathlib import Path
@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from mmseg_ext.datasets.browse import Browser, Sample, masks_with_class
+from mmseg_ext.datasets.browse_batches import BatchBrowser, works_on_batches
 from mmseg_ext.datasets.check.parts import SPLITS, Part, find_split
 from mmseg_ext.engine import preflight
 from mmseg_ext.engine.cli import KeyValues
@@ -25,7 +26,8 @@ EXAMPLES = """examples:
   python tools/analysis_tools/browse_dataset.py CONFIG --output-dir sheets --num 100
 
 Labels are drawn in the data set's colours; what is ignored, padding too, is hatched, and labels
-outside the classes are magenta. A seed gives the samples of a run's first epoch.
+outside the classes are magenta. A seed gives the samples of a run's first epoch; what the data
+preprocessor mixes (batch_augments) it mixes among the samples drawn here, in batches of training.
 """
 
 
@@ -90,7 +92,12 @@ def main() -> None:
     is_bgr = not (model.get('data_preprocessor') or {}).get('rgb_to_bgr')
     browser = Browser(loader['dataset'], seed, is_bgr)
     masks = masks_with_class(parts, args.class_name, args.nproc) if args.class_name else None
-    samples = [browser.load(index) for index in browser.spread(args.num, masks)]
+    indices = browser.spread(args.num, masks)
+    if args.split == 'train' and works_on_batches(model.get('data_preprocessor')):
+        batch_size = loader.get('batch_size') or 1
+        samples = BatchBrowser(browser, model['data_preprocessor'], batch_size).load(indices)
+    else:
+        samples = [browser.load(index) for index in indices]
     _draw(args, cfg, samples, parts[0])
 
 
