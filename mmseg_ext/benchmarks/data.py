@@ -11,7 +11,7 @@ from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 
 from mmseg_ext.engine import preflight
-from mmseg_ext.engine.config import load_config
+from mmseg_ext.engine.config import complete_config, load_config
 from mmseg_ext.engine.errors import UsageError
 from mmseg_ext.transforms.fast_chain import to_fast, to_stock
 
@@ -62,6 +62,7 @@ def find_samples(config: str, options: dict, number: int) -> tuple[list[dict], l
         UsageError: The config does not load, or its data cannot be read here.
     """
     cfg = load_config(config, options)
+    complete_config(cfg)
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     preflight.check_types(cfg)
     if not cfg.get('train_dataloader'):

@@ -102,7 +102,7 @@ def test_both_spellings_give_the_same_samples(steps, photos):
             continue
         for other_image, other_label in (ours, back):
             assert torch.equal(label, other_label)
-            assert (image - other_image).abs().mean() < 1
+            assert (image - other_image).abs().mean() < 2, 'grey levels'
 
 
 def test_what_ours_cannot_do_stays():
