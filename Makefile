@@ -3,6 +3,7 @@
 # make lint    check style and formatting
 # make format  mend what lint finds, where that is mechanical
 # make bench   the checks that train for minutes
+# make sheets  draw the pictures of docs/augmentations anew
 # make doctor  what is installed, what this machine can do, what is missing
 # JOBS=4 make test uses four cores.
 # PYTHON=python3.12 chooses the Python of .venv; EXTRAS=dev,gpu adds torchvision.
@@ -14,7 +15,7 @@ BIN := .venv/bin
 export OMP_WAIT_POLICY ?= passive
 DEMO := configs/segformer/segformer_mit-b0_1xb16-8e_demo-64x64.py
 
-.PHONY: help setup demo test lint format bench doctor
+.PHONY: help setup demo test lint format bench sheets doctor
 help:
 	@sed -n 's/^# \(.*\)/\1/p' Makefile
 
@@ -31,6 +32,10 @@ test: setup
 
 bench: setup
 	$(BIN)/python -m pytest -m slow -s
+
+sheets: setup
+	$(BIN)/python tools/dataset_converters/demo.py data/demo
+	PYTHON=$(BIN)/python tools/analysis_tools/augmentation_sheets.sh
 
 lint: setup
 	$(BIN)/ruff check .
