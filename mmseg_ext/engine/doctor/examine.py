@@ -13,6 +13,7 @@ from .stack import (
     ops_row,
     python_row,
     read_pins,
+    simplejpeg_row,
     torchvision_row,
     try_import,
 )
@@ -31,6 +32,7 @@ def examine(root: Path) -> list[Row]:
     torch, _ = try_import('torch')
     if torch:
         rows += [torchvision_row(), *gpu_rows(torch), distributed_row(torch)]
+    rows.append(simplejpeg_row())
     work_dirs = Path('work_dirs')
     rows.append(disk_row(work_dirs if work_dirs.exists() else Path('.')))
     rows += shared_memory_rows(Path('/dev/shm'))

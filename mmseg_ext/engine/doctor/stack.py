@@ -215,3 +215,13 @@ def torchvision_row() -> Row:
         return Row('torchvision', torchvision.__version__, 'ok')
     mend = 'pip uninstall -y torchvision, or install the torchvision made for this torch'
     return Row('torchvision', error, 'broken', mend)
+
+
+def simplejpeg_row() -> Row:
+    """Whether our loaders have the faster JPEG decoder."""
+    if importlib.util.find_spec('simplejpeg') is None:
+        return Row('simplejpeg', 'none', 'ok', "decodes JPEGs faster: pip install -e '.[fast]'")
+    simplejpeg, error = try_import('simplejpeg')
+    if simplejpeg:
+        return Row('simplejpeg', importlib.metadata.version('simplejpeg'), 'ok')
+    return Row('simplejpeg', error, 'broken', 'pip uninstall -y simplejpeg, or install it anew')
