@@ -192,7 +192,8 @@ def _is_mixed(label: np.ndarray, cat_max_ratio: float, ignore_index: int) -> boo
     rest is too small to hold one that is too large.
     """
     num_valid = rest = np.count_nonzero(label != ignore_index)
-    for each in _find_frequent(label[::SAMPLED, ::SAMPLED]):
+    # whole numbers of Python: one of NumPy's would make NumPy compare as int64
+    for each in _find_frequent(label[::SAMPLED, ::SAMPLED]).tolist():
         if each == ignore_index:
             continue
         count = np.count_nonzero(label == each)

@@ -203,6 +203,10 @@ def test_compiled_ops_are_found_and_not_missed(built, tmp_path, monkeypatch):
     assert ('onedl-mmcv==2.3.6' in row.mend) == (not built)
 
 
+OPTIONAL = pytest.mark.parametrize('package', ['torchvision', 'simplejpeg'])
+
+
+@OPTIONAL
 @pytest.mark.parametrize(
     'source, state, found',
     [
@@ -214,20 +218,23 @@ def test_compiled_ops_are_found_and_not_missed(built, tmp_path, monkeypatch):
         ),
     ],
 )
-def test_torchvision_imports_or_is_broken(source, state, found, tmp_path, monkeypatch):
-    write_package(tmp_path, 'torchvision', source)
+def test_an_extra_imports_or_is_broken(package, source, state, found, tmp_path, monkeypatch):
+    write_package(tmp_path, package, source)
     monkeypatch.syspath_prepend(tmp_path)
-    for name in [name for name in sys.modules if name.partition('.')[0] == 'torchvision']:
+    for name in [name for name in sys.modules if name.partition('.')[0] == package]:
         monkeypatch.delitem(sys.modules, name)
-    row = stack.torchvision_row()
-    sys.modules.pop('torchvision', None)
+    row = getattr(stack, f'{package}_row')()
+    sys.modules.pop(package, None)
     assert (row.state, row.found) == (state, found)
-    assert ('pip uninstall -y torchvision' in row.mend) == (state == 'broken')
+    assert (f'pip uninstall -y {package}' in row.mend) == (state == 'broken')
 
 
-def test_no_torchvision_is_fine(monkeypatch):
+@OPTIONAL
+def test_no_extra_is_fine(package, monkeypatch):
     monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
-    assert stack.torchvision_row()[1:3] == ('none', 'ok')
+    row = getattr(stack, f'{package}_row')()
+    assert row[1:3] == ('none', 'ok')
+    assert 'pip install' in row.mend
 
 
 def fake_torch(devices=(), cuda='13.0', backends=('gloo',)):

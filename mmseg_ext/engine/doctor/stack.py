@@ -207,21 +207,26 @@ def build_ops(pins: dict[str, str]) -> str:
 
 def torchvision_row() -> Row:
     """Whether torchvision, if there is one, imports: mmengine lists its version at every start."""
-    if importlib.util.find_spec('torchvision') is None:
-        mend = "needed only for torchvision:// weights: pip install -e '.[gpu]'"
-        return Row('torchvision', 'none', 'ok', mend)
-    torchvision, error = try_import('torchvision')
-    if torchvision:
-        return Row('torchvision', torchvision.__version__, 'ok')
-    mend = 'pip uninstall -y torchvision, or install the torchvision made for this torch'
-    return Row('torchvision', error, 'broken', mend)
+    return _optional_row(
+        'torchvision',
+        "needed only for torchvision:// weights: pip install -e '.[gpu]'",
+        'pip uninstall -y torchvision, or install the torchvision made for this torch',
+    )
 
 
 def simplejpeg_row() -> Row:
     """Whether our loaders have the faster JPEG decoder."""
-    if importlib.util.find_spec('simplejpeg') is None:
-        return Row('simplejpeg', 'none', 'ok', "decodes JPEGs faster: pip install -e '.[fast]'")
-    simplejpeg, error = try_import('simplejpeg')
-    if simplejpeg:
-        return Row('simplejpeg', importlib.metadata.version('simplejpeg'), 'ok')
-    return Row('simplejpeg', error, 'broken', 'pip uninstall -y simplejpeg, or install it anew')
+    return _optional_row(
+        'simplejpeg',
+        "decodes JPEGs faster: pip install -e '.[fast]'",
+        'pip uninstall -y simplejpeg, or install it anew',
+    )
+
+
+def _optional_row(package: str, if_missing: str, if_broken: str) -> Row:
+    if importlib.util.find_spec(package) is None:
+        return Row(package, 'none', 'ok', if_missing)
+    module, error = try_import(package)
+    if module:
+        return Row(package, module.__version__, 'ok')
+    return Row(package, error, 'broken', if_broken)
