@@ -1,7 +1,6 @@
 """Jitters brightness, contrast, saturation and hue."""
 
 import cv2
-import mmcv
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
@@ -129,6 +128,13 @@ def _saturation(image: np.ndarray, factor: float) -> np.ndarray:
     return cv2.transform(image, matrix)
 
 
-STEPS = dict(
-    brightness=_brightness, contrast=_contrast, saturation=_saturation, hue=mmcv.adjust_hue
-)
+def _hue(image: np.ndarray, turns: float) -> np.ndarray:
+    # mmcv.adjust_hue of mmcv 2.1 fails on negative shifts under NumPy 2
+    hsv = cv2.cvtColor(image, cv2.COLOR_BGR2HSV_FULL)
+    hue = cv2.extractChannel(hsv, 0)
+    # a byte is a full turn, so that the sum wraps around as it should
+    cv2.insertChannel(hue + np.uint8(int(turns * 255) % 256), hsv, 0)
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR_FULL)
+
+
+STEPS = dict(brightness=_brightness, contrast=_contrast, saturation=_saturation, hue=_hue)

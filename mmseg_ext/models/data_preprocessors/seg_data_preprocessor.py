@@ -49,6 +49,9 @@ class SegDataPreProcessor(StockSegDataPreProcessor):
 
     def __init__(self, *, batch_augments: Sequence[dict] | None = None, **kwargs) -> None:
         super().__init__(**kwargs)
+        # MMSegmentation's own names for these differ between its versions
+        self._swaps_channels = bool(kwargs.get('bgr_to_rgb') or kwargs.get('rgb_to_bgr'))
+        self._normalizes = kwargs.get('mean') is not None
         self.batch_augments: list[BatchTransform] = [
             TRANSFORMS.build(each) for each in batch_augments or []
         ]
@@ -98,10 +101,10 @@ class SegDataPreProcessor(StockSegDataPreProcessor):
         colours = [sample.get('on_device', {}).get('colour') for sample in samples]
         if any(colours):
             inputs = distort_batch(inputs.float(), colours)
-        if self._channel_conversion and inputs.size(1) == 3:
+        if self._swaps_channels and inputs.size(1) == 3:
             inputs = inputs.flip(1)
         inputs = inputs.float()
-        return (inputs - self.mean) / self.std if self._enable_normalize else inputs
+        return (inputs - self.mean) / self.std if self._normalizes else inputs
 
     def _augment(self, inputs: Tensor, samples: SampleList) -> Tensor:
         if not self._has_partners(len(inputs)):
