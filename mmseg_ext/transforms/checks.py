@@ -1,6 +1,7 @@
 """What transforms insist on, of their settings and of the images they get."""
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import numpy as np
 
@@ -28,6 +29,18 @@ def check_range(
             f'{name} is (low, high) with {lowest:g} <= low <= high <= {highest:g}, got {values}'
         )
     return tuple(values)
+
+
+def check_pair(name: str, value: int | Sequence[int]) -> tuple[int, int]:
+    """Gives back two sides, from one number for both or from two.
+
+    Raises:
+        ValueError: Not one or two whole numbers above 0.
+    """
+    sides = (value,) * 2 if np.ndim(value) == 0 else tuple(value)
+    if len(sides) != 2 or not all(isinstance(side, Integral) and side > 0 for side in sides):
+        raise ValueError(f'{name} is one or two whole numbers above 0, got {value}')
+    return int(sides[0]), int(sides[1])
 
 
 def check_image(results: dict, transform: str, channels: Sequence[int]) -> np.ndarray:

@@ -1,6 +1,6 @@
 """RandomResize and RandomCrop in one, which resizes only what is kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import mmcv
 import numpy as np
@@ -8,12 +8,12 @@ from mmcv.transforms import BaseTransform
 
 from mmseg_ext.registry import TRANSFORMS
 
+from .checks import check_pair
+from .class_share import is_mixed
 from .window import resize_window
 
 # Windows that RandomCrop draws after the first before it takes one with too much of a class.
 MAX_REDRAWS = 10
-# Every so many-th row and column tells which classes are frequent.
-SAMPLED = 8
 
 
 @TRANSFORMS.register_module()
@@ -45,8 +45,9 @@ class RandomResizeCrop(BaseTransform):
     Args:
         crop_size: Height and width of the window, or one number for both. Where the resized image
             is smaller, the result is, unless ``pad_val`` is given.
-        scale: Width and height that the image fits into, before ``ratio_range``; or two such pairs
-            to draw from, as in RandomResize. None: the size is left as it is.
+        scale: Width and height that the image fits into, before ``ratio_range``, or one number for
+            both; or two such pairs to draw from, as in RandomResize. None: the size is left as it
+            is.
         ratio_range: Least and largest factor on ``scale``; None: the scale is fixed.
         keep_ratio: Keep the aspect ratio: ``scale`` bounds the longer and the shorter side. Unlike
             mmcv's, it is so unless said otherwise, as in all of MMSegmentation's configs.
@@ -74,15 +75,21 @@ class RandomResizeCrop(BaseTransform):
         pad_val: float | Sequence[float] | None = None,
         seg_pad_val: int = 255,
     ):
-        self.crop_size = (crop_size, crop_size) if isinstance(crop_size, int) else tuple(crop_size)
-        self.scale = scale
+        self.crop_size = check_pair('crop_size', crop_size)
+        # two pairs are a range to draw from
+        self._is_range = np.ndim(scale) == 2
+        if self._is_range and len(scale) == 2:
+            self.scale = tuple(check_pair('scale', pair) for pair in scale)
+        else:
+            self.scale = None if scale is None else check_pair('scale', scale)
         self.ratio_range = ratio_range
         self.keep_ratio = keep_ratio
         self.cat_max_ratio = cat_max_ratio
         self.ignore_index = ignore_index
-        self.pad_val = pad_val
+        if isinstance(pad_val, Mapping):
+            raise ValueError(f"pad_val={pad_val}: give the labels' value as seg_pad_val")
+        self.pad_val = tuple(pad_val) if np.ndim(pad_val) else pad_val
         self.seg_pad_val = seg_pad_val
-        self._is_range = scale is not None and not isinstance(scale[0], int)
         self._check()
 
     def transform(self, results: dict) -> dict:
@@ -96,6 +103,11 @@ class RandomResizeCrop(BaseTransform):
                     f'{field.shape[:2]}, the image {results.get("img_path")} {image.shape[:2]}'
                 )
         scale, size = self._draw_size(image.shape[:2])
+        if min(size) < 1:
+            raise ValueError(
+                f'RandomResizeCrop: scale={scale} makes {results.get("img_path")}, '
+                f'{image.shape[:2]}, {size[::-1]}'
+            )
         resized = {
             key: mmcv.imresize(field, size, interpolation='nearest')
             for key, field in fields.items()
@@ -128,7 +140,7 @@ class RandomResizeCrop(BaseTransform):
             ratio = np.random.random_sample() * (high - low) + low
             scale = int(self.scale[0] * ratio), int(self.scale[1] * ratio)
         else:
-            scale = tuple(self.scale)
+            scale = self.scale
         return scale, mmcv.rescale_size(size, scale) if self.keep_ratio else scale
 
     def _draw_window(self, size: tuple[int, int], label: np.ndarray | None) -> tuple[int, int]:
@@ -147,16 +159,16 @@ class RandomResizeCrop(BaseTransform):
         """Whether there are two classes, and none has too large a share."""
         (top, left), (height, width) = window, self.crop_size
         label = label[top : top + height, left : left + width]
-        return _is_mixed(label, self.cat_max_ratio, self.ignore_index)
+        return is_mixed(label, self.cat_max_ratio, self.ignore_index)
 
     def _finish(self, window: np.ndarray, value: float | Sequence[float] | None) -> np.ndarray:
         if self.pad_val is not None and window.shape[:2] != self.crop_size:
+            if window.ndim == 3 and np.ndim(value) == 0:
+                value = (value,) * window.shape[2]  # OpenCV would fill the first channel alone
             return mmcv.impad(window, shape=self.crop_size, pad_val=value)
         return window
 
     def _check(self) -> None:
-        if len(self.crop_size) != 2 or min(self.crop_size) < 1:
-            raise ValueError(f'crop_size={self.crop_size} is not height and width, 1 or more')
         if self.ratio_range is not None:
             if self.scale is None or self._is_range:
                 raise ValueError(
@@ -165,9 +177,6 @@ class RandomResizeCrop(BaseTransform):
                 )
             if not 0 < self.ratio_range[0] <= self.ratio_range[1]:
                 raise ValueError(f'ratio_range={self.ratio_range} is not (least, largest) above 0')
-        sides = np.ravel(self.scale) if self.scale is not None else np.array([1, 1])
-        if len(sides) != (4 if self._is_range else 2) or sides.min() < 1:
-            raise ValueError(f'scale={self.scale} is not (width, height), nor two of them')
         if not 0 < self.cat_max_ratio <= 1:
             raise ValueError(f'cat_max_ratio={self.cat_max_ratio} is not above 0 and up to 1')
         if self.pad_val is None and self.seg_pad_val != 255:
@@ -183,35 +192,3 @@ class RandomResizeCrop(BaseTransform):
 
 def _draw_offset(margins: Sequence[int]) -> tuple[int, int]:
     return np.random.randint(margins[0] + 1), np.random.randint(margins[1] + 1)
-
-
-def _is_mixed(label: np.ndarray, cat_max_ratio: float, ignore_index: int) -> bool:
-    """RandomCrop's condition, exactly, at a tenth of the cost of counting every label.
-
-    Classes are counted one by one, those first that a few pixels show to be frequent, until the
-    rest is too small to hold one that is too large.
-    """
-    num_valid = rest = np.count_nonzero(label != ignore_index)
-    # whole numbers of Python: one of NumPy's would make NumPy compare as int64
-    for each in _find_frequent(label[::SAMPLED, ::SAMPLED]).tolist():
-        if each == ignore_index:
-            continue
-        count = np.count_nonzero(label == each)
-        if count == num_valid or count / num_valid >= cat_max_ratio:
-            return False
-        rest -= count
-        if rest / num_valid < cat_max_ratio:
-            return True
-    # what is large was not among those few pixels
-    classes, counts = np.unique(label, return_counts=True)
-    counts = counts[classes != ignore_index]
-    return len(counts) > 1 and counts.max() / counts.sum() < cat_max_ratio
-
-
-def _find_frequent(label: np.ndarray) -> np.ndarray:
-    """The labels that are there, the most frequent first."""
-    if label.dtype == np.uint8:  # a tenth of the time of np.unique, which sorts
-        counts = np.bincount(label.ravel())
-        return np.argsort(-counts)[: np.count_nonzero(counts)]
-    classes, counts = np.unique(label, return_counts=True)
-    return classes[np.argsort(-counts)]

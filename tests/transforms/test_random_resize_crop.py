@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
 from mmseg_ext.transforms import RandomResizeCrop
-from mmseg_ext.transforms.random_resize_crop import _is_mixed
+from mmseg_ext.transforms.class_share import is_mixed
 from mmseg_ext.transforms.window import resize_window
 
 SCALE, RATIOS, CROP = (256, 96), (0.5, 2.0), (64, 80)
@@ -56,17 +56,17 @@ def test_other_settings_of_the_stock_chain():
             [
                 dict(type='RandomResize', scale=[(256, 60), (256, 120)], keep_ratio=True),
                 dict(type='RandomCrop', crop_size=CROP),
-                dict(type='Pad', size=CROP[::-1], pad_val=dict(img=7, seg=255)),
+                dict(type='Pad', size=CROP[::-1], pad_val=dict(img=128, seg=255)),
             ],
-            RandomResizeCrop(CROP, [(256, 60), (256, 120)], pad_val=7),
+            RandomResizeCrop(CROP, [(256, 60), (256, 120)], pad_val=128),
         ),
         (
             [
                 dict(type='RandomResize', scale=SCALE, ratio_range=(0.3, 1.0), keep_ratio=True),
                 dict(type='RandomCrop', crop_size=CROP),
-                dict(type='Pad', size=CROP[::-1], pad_val=dict(img=(1, 2, 3), seg=9)),
+                dict(type='Pad', size=CROP[::-1], pad_val=dict(img=(1, 99, 200), seg=9)),
             ],
-            RandomResizeCrop(CROP, SCALE, (0.3, 1.0), pad_val=(1, 2, 3), seg_pad_val=9),
+            RandomResizeCrop(CROP, SCALE, (0.3, 1.0), pad_val=[1, 99, 200], seg_pad_val=9),
         ),
         ([dict(type='RandomCrop', crop_size=CROP)], RandomResizeCrop(CROP)),
     ]
@@ -76,7 +76,12 @@ def test_other_settings_of_the_stock_chain():
             theirs, ours = run_seeded(stock, sample, seed), run_seeded(fast, sample, seed)
             np.testing.assert_array_equal(ours['gt_seg_map'], theirs['gt_seg_map'])
             assert ours['img_shape'] == theirs['img_shape']
-            assert cv2.absdiff(ours['img'], theirs['img']).mean() < 2
+            difference = cv2.absdiff(ours['img'], theirs['img'])
+            assert difference.mean() < 2
+            # the padding, which is whole rows or columns, is the same
+            padded = ours['gt_seg_map'] == fast.seg_pad_val
+            assert difference[padded.all(1)].max(initial=0) == 0
+            assert difference[:, padded.all(0)].max(initial=0) == 0
 
 
 def test_twenty_thousand_draws_are_distributed_as_the_stock_ones():
@@ -163,7 +168,7 @@ def test_a_window_is_taken_or_drawn_again_as_in_stock(data):
     classes, counts = np.unique(label, return_counts=True)
     counts = counts[classes != 255]
     stock = len(counts) > 1 and np.max(counts) / np.sum(counts) < ratio
-    assert _is_mixed(label, ratio, 255) == stock
+    assert is_mixed(label, ratio, 255) == stock
 
 
 def test_labels_of_other_types_and_channels():
@@ -189,6 +194,8 @@ def test_labels_of_other_types_and_channels():
         (dict(crop_size=4, scale=(9, 9), ratio_range=(2, 0.5)), 'ratio_range'),
         (dict(crop_size=4, scale=[(9, 9), (8, 8)], ratio_range=(0.5, 2)), 'ratio_range'),
         (dict(crop_size=4, scale=(9, 9, 9)), 'scale'),
+        (dict(crop_size=4, scale=(9.5, 9)), 'scale'),
+        (dict(crop_size=4, pad_val=dict(img=0, seg=255)), 'seg_pad_val'),
         (dict(crop_size=4, scale=[(9, 9)]), 'scale'),
         (dict(crop_size=4, cat_max_ratio=75), 'cat_max_ratio'),
         (dict(crop_size=4, seg_pad_val=0), 'seg_pad_val'),
@@ -197,6 +204,23 @@ def test_labels_of_other_types_and_channels():
 def test_wrong_settings_are_named(wrong, said):
     with pytest.raises(ValueError, match=said):
         RandomResizeCrop(**wrong)
+
+
+def test_settings_may_be_lists_and_numbers_of_numpy():
+    plain = RandomResizeCrop((50, 50), (90, 60), (0.5, 2.0))
+    for other in (
+        RandomResizeCrop(np.int64(50), [90, np.int64(60)], [0.5, 2.0]),
+        RandomResizeCrop([50, 50], (90, 60), (0.5, 2.0)),
+    ):
+        theirs, ours = run_seeded(plain, make_sample()), run_seeded(other, make_sample())
+        np.testing.assert_array_equal(ours['img'], theirs['img'])
+    square = RandomResizeCrop(500, 40)
+    assert run_seeded(square, make_sample())['img_shape'] == (30, 40)
+
+
+def test_a_scale_that_leaves_nothing_is_named():
+    with pytest.raises(ValueError, match='image.jpg'):
+        RandomResizeCrop(64, (10, 2), (0.01, 0.02))(make_sample())
 
 
 def test_a_label_of_another_size_is_named():
