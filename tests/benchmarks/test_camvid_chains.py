@@ -20,13 +20,13 @@ def test_camvid_with_the_stock_and_the_fast_chain(run, tmp_path):
     out = ROOT / 'work_dirs/camvid-chains.json'
     done = run(
         *(sys.executable, 'tools/analysis_tools/benchmark.py', 'data-training', CAMVID),
-        *('--chains', 'stock', 'fast', '--seeds', 0, 1, 2),
+        *('--chains', 'stock', 'fast-on-device', '--seeds', 0, 1, 2),
         *('--work-dirs', tmp_path, '--out', out),
         timeout=9 * 3600,
     )
     print(done.stdout, f'as JSON: {out}')
     scores = json.loads(out.read_text())['scores']
-    stock, fast = (list(scores[name].values()) for name in ('stock', 'fast'))
+    stock, fast = (list(scores[name].values()) for name in ('stock', 'fast-on-device'))
     assert len(stock) == len(fast) == 3
     spread = max(max(each) - min(each) for each in (stock, fast))
     assert abs(mean(stock) - mean(fast)) <= spread

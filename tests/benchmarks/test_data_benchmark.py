@@ -205,6 +205,17 @@ def test_the_figures_fit_together(photos, tmp_path):
     assert result['alone']['PhotoMetricDistortion']['speed'] > 1.3
 
 
+@pytest.mark.slow
+def test_the_speeds_that_the_readme_promises(tmp_path):
+    result = compare(ADE20K, write_photos(tmp_path, 64), 5, tmp_path / 'cache')
+    speeds = {name: round(chain['speed'], 2) for name, chain in result['chains'].items()}
+    speeds['PhotoMetricDistortion'] = result['alone']['PhotoMetricDistortion']['speed']
+    print(speeds)
+    wanted = {FAST: 2, data.DEFERRED: 3, data.CACHED: 4, 'PhotoMetricDistortion': 2}
+    missed = {name: speeds[name] for name, least in wanted.items() if speeds[name] < least}
+    assert not missed
+
+
 def test_stages_of_several_chains_are_listed_in_order():
     a, b, c, d = ((name, 0) for name in 'abcd')
     assert _merge([{a: 1, b: 1, d: 1}, {a: 1, c: 1, d: 1}]) == [a, c, b, d]
