@@ -57,7 +57,7 @@ class Chain(Dataset):
 
 
 def time_chains(chains: dict[str, Chain], repeats: int) -> dict[str, np.ndarray]:
-    """Times chains in turn, so that whatever else the machine does meets them alike.
+    """Times chains sample by sample in turn, so that what else the machine does meets them alike.
 
     Each has one round before, uncounted: it reads files into memory, and fills tables and caches.
 
@@ -66,15 +66,19 @@ def time_chains(chains: dict[str, Chain], repeats: int) -> dict[str, np.ndarray]
         repeats: Rounds; in each, each chain loads all its samples, the same every time.
 
     Returns:
-        By name the mean seconds of a sample in each transform, in the chain's fastest round.
+        By name the mean seconds of a sample in each transform, each sample at its fastest.
     """
-    best: dict[str, np.ndarray] = {}
+    best: dict[str, dict[int, np.ndarray]] = {name: {} for name in chains}
+    longest = max(len(chain) for chain in chains.values())
     for number in range(repeats + 1):
-        for name, chain in chains.items():
-            seconds = np.mean([chain.load(index) for index in range(len(chain))], axis=0)
-            if number and (name not in best or seconds.sum() < best[name].sum()):
-                best[name] = seconds
-    return best
+        for index in range(longest):
+            for name, chain in chains.items():
+                if index >= len(chain):
+                    continue
+                seconds, known = chain.load(index), best[name].get(index)
+                if number and (known is None or seconds.sum() < known.sum()):
+                    best[name][index] = seconds
+    return {name: np.mean(list(found.values()), axis=0) for name, found in best.items()}
 
 
 @contextmanager

@@ -93,7 +93,7 @@ def compare(pipeline: Sequence[dict], infos: Sequence[dict], repeats: int, cache
     Args:
         pipeline: Configs of the transforms, in any spelling.
         infos: What a dataset says about each sample.
-        repeats: Rounds; the fastest counts.
+        repeats: Rounds; of each sample the fastest counts.
         cache: Empty folder for the decoded cache.
 
     Returns:

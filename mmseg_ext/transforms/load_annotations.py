@@ -16,6 +16,10 @@ from mmseg_ext.registry import TRANSFORMS
 
 from .reading import decode, read_bytes
 
+PNG = b'\x89PNG\r\n\x1a\n'
+# where a PNG says its bits a channel and its colours, and what it says there of bytes of grey
+BYTE_OF_GREY, GREY = slice(24, 26), b'\x08\x00'
+
 
 @TRANSFORMS.register_module()
 class LoadAnnotations(StockLoadAnnotations):
@@ -77,7 +81,10 @@ class LoadAnnotations(StockLoadAnnotations):
 
     def _load(self, path: str) -> np.ndarray:
         data = read_bytes(path, functools.partial(fileio.get, backend_args=self.backend_args))
-        label = decode(path, data, 'unchanged', self.imdecode_backend)
+        backend = self.imdecode_backend
+        if backend == 'pillow' and data.startswith(PNG) and data[BYTE_OF_GREY] == GREY:
+            backend = 'cv2'  # the same values, in three quarters of the time
+        label = decode(path, data, 'unchanged', backend)
         if label.ndim == 3 and label.shape[2] == 1:
             label = label[..., 0]
         if label.dtype == bool:  # black and white

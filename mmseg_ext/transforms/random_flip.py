@@ -3,6 +3,7 @@
 import cv2
 import mmcv
 import numpy as np
+from mmcv.transforms.utils import cache_randomness
 from mmseg.datasets.transforms import RandomFlip as MMSegRandomFlip
 
 from mmseg_ext.registry import TRANSFORMS
@@ -55,6 +56,17 @@ class RandomFlip(MMSegRandomFlip):
         if on_device and swap_seg_labels:
             raise ValueError('swap_seg_labels needs on_device=False: labels are swapped here')
         self.on_device = on_device
+        directions = [self.direction] if isinstance(self.direction, str) else list(self.direction)
+        probs = self.prob if isinstance(self.prob, list) else [self.prob / len(directions)]
+        probs = probs * (len(directions) // len(probs))
+        self._directions = [*directions, None]
+        bounds = np.cumsum([*probs, 1 - sum(probs)])
+        self._bounds = bounds / bounds[-1]
+
+    @cache_randomness
+    def _choose_direction(self) -> str | None:
+        # as np.random.choice draws, which takes five times as long to look at its arguments
+        return self._directions[self._bounds.searchsorted(np.random.random_sample(), 'right')]
 
     def _flip(self, results: dict) -> None:
         # the method that mmcv's RandomFlip has its subclasses override

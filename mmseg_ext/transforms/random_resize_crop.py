@@ -10,7 +10,7 @@ from mmseg_ext.registry import TRANSFORMS
 
 from .checks import check_pair
 from .class_share import is_mixed
-from .window import resize_window
+from .window import NearestResize, resize_window
 
 # Windows that RandomCrop draws after the first before it takes one with too much of a class.
 MAX_REDRAWS = 10
@@ -108,19 +108,14 @@ class RandomResizeCrop(BaseTransform):
                 f'RandomResizeCrop: scale={scale} makes {results.get("img_path")}, '
                 f'{image.shape[:2]}, {size[::-1]}'
             )
-        resized = {
-            key: mmcv.imresize(field, size, interpolation='nearest')
-            for key, field in fields.items()
-        }
-        top, left = self._draw_window(size, resized.get('gt_seg_map'))
-        height, width = min(self.crop_size[0], size[1]), min(self.crop_size[1], size[0])
-        window = resize_window(image, size, (top, left), (height, width))
+        labels = NearestResize(image.shape[:2], size)
+        offset = self._draw_offset(size, fields.get('gt_seg_map'), labels)
+        shape = min(self.crop_size[0], size[1]), min(self.crop_size[1], size[0])
+        window = resize_window(image, size, offset, shape)
         # OpenCV drops a last dimension of 1
-        window = window.reshape(height, width, *image.shape[2:])
-        results['img'] = self._finish(window, self.pad_val)
-        for key, field in resized.items():
-            window = field[top : top + height, left : left + width]
-            results[key] = self._finish(window, self.seg_pad_val)
+        results['img'] = self._pad(window.reshape(*shape, *image.shape[2:]), self.pad_val)
+        for key, field in fields.items():
+            results[key] = self._pad(labels.window(field, offset, shape), self.seg_pad_val)
         results['img_shape'] = results['img'].shape[:2]
         results['scale_factor'] = size[0] / image.shape[1], size[1] / image.shape[0]
         if scale is not None:
@@ -143,30 +138,27 @@ class RandomResizeCrop(BaseTransform):
             scale = self.scale
         return scale, mmcv.rescale_size(size, scale) if self.keep_ratio else scale
 
-    def _draw_window(self, size: tuple[int, int], label: np.ndarray | None) -> tuple[int, int]:
+    def _draw_offset(
+        self, size: tuple[int, int], label: np.ndarray | None, labels: NearestResize
+    ) -> tuple[int, int]:
         """Top and left of the window."""
         margins = [max(size[1 - axis] - self.crop_size[axis], 0) for axis in (0, 1)]
-        window = _draw_offset(margins)
+        offset = _draw_within(margins)
         if self.cat_max_ratio >= 1 or label is None:
-            return window
+            return offset
         for _ in range(MAX_REDRAWS):
-            if self._is_mixed(label, window):
+            window = labels.window(label, offset, self.crop_size)
+            if is_mixed(window, self.cat_max_ratio, self.ignore_index):
                 break
-            window = _draw_offset(margins)
-        return window
+            offset = _draw_within(margins)
+        return offset
 
-    def _is_mixed(self, label: np.ndarray, window: tuple[int, int]) -> bool:
-        """Whether there are two classes, and none has too large a share."""
-        (top, left), (height, width) = window, self.crop_size
-        label = label[top : top + height, left : left + width]
-        return is_mixed(label, self.cat_max_ratio, self.ignore_index)
-
-    def _finish(self, window: np.ndarray, value: float | Sequence[float] | None) -> np.ndarray:
-        if self.pad_val is not None and window.shape[:2] != self.crop_size:
-            if window.ndim == 3 and np.ndim(value) == 0:
-                value = (value,) * window.shape[2]  # OpenCV would fill the first channel alone
-            return mmcv.impad(window, shape=self.crop_size, pad_val=value)
-        return window
+    def _pad(self, window: np.ndarray, value: float | Sequence[float] | None) -> np.ndarray:
+        if self.pad_val is None or window.shape[:2] == self.crop_size:
+            return window
+        if window.ndim == 3 and np.ndim(value) == 0:
+            value = (value,) * window.shape[2]  # OpenCV would fill the first channel alone
+        return mmcv.impad(window, shape=self.crop_size, pad_val=value)
 
     def _check(self) -> None:
         if self.ratio_range is not None:
@@ -190,5 +182,5 @@ class RandomResizeCrop(BaseTransform):
         return f'RandomResizeCrop({", ".join(f"{name}={getattr(self, name)}" for name in names)})'
 
 
-def _draw_offset(margins: Sequence[int]) -> tuple[int, int]:
+def _draw_within(margins: Sequence[int]) -> tuple[int, int]:
     return np.random.randint(margins[0] + 1), np.random.randint(margins[1] + 1)

@@ -1,4 +1,4 @@
-"""A window of a resized image, without resizing the rest."""
+"""Windows of resized images and labels, without resizing the rest."""
 
 import math
 
@@ -56,3 +56,41 @@ def _part(old: int, new: int, start: int, length: int) -> tuple[int, int, int]:
     # the right neighbour of the last pixel, and one for rounding
     end = min(old, math.ceil((start + length - 0.5) / factor - 0.5) + 2)
     return first, end, start - round(first * factor)
+
+
+class NearestResize:
+    """Gives windows of ``cv2.resize(array, size, interpolation=cv2.INTER_NEAREST)``, exactly.
+
+    Args:
+        shape: Height and width of the arrays.
+        size: Width and height that they would be resized to.
+    """
+
+    def __init__(self, shape: tuple[int, int], size: tuple[int, int]):
+        self.rows, self.columns = _nearest(shape[0], size[1]), _nearest(shape[1], size[0])
+
+    def window(
+        self, array: np.ndarray, offset: tuple[int, int], shape: tuple[int, int]
+    ) -> np.ndarray:
+        """Gives a window as a new array.
+
+        Args:
+            array: (h, w), of any type.
+            offset: Top and left of the window in the resized array.
+            shape: Height and width; more than there is gives what there is.
+        """
+        rows, columns = (
+            places[start : start + length]
+            for places, start, length in zip((self.rows, self.columns), offset, shape, strict=True)
+        )
+        if array.dtype == np.uint8 and array.ndim == 2:
+            # whole rows are copied at once, single pixels of rows one by one
+            return cv2.transpose(cv2.transpose(array[rows])[columns])
+        return array[rows][:, columns]
+
+
+def _nearest(old: int, new: int) -> np.ndarray:
+    """The source pixel of each resized one along an axis; OpenCV says which, as it rounds."""
+    # exact up to 2**24 pixels
+    ramp = np.arange(old, dtype=np.float32)[None]
+    return cv2.resize(ramp, (new, 1), interpolation=cv2.INTER_NEAREST)[0].astype(np.intp)

@@ -3,7 +3,7 @@ import io
 import numpy as np
 import pytest
 from mmseg.datasets.transforms import LoadAnnotations as StockLoadAnnotations
-from PIL import Image
+from PIL import Image, ImageCms
 
 from mmseg_ext.datasets.check.files import MaskJob, look_at
 from mmseg_ext.engine.errors import UsageError
@@ -46,6 +46,26 @@ def test_the_labels_are_the_stock_ones(tmp_path, image, label_map, reduces):
             assert result['gt_seg_map'].dtype == np.uint8
             assert np.array_equal(result.pop('gt_seg_map'), stock['gt_seg_map'])
             assert result == {key: stock[key] for key in result}
+
+
+@pytest.mark.parametrize(
+    'written',
+    [
+        dict(transparency=7),
+        dict(bits=4),
+        dict(optimize=True),
+        dict(compress_level=0),
+        dict(dpi=(72, 72)),
+        dict(icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()),
+    ],
+    ids=lambda written: next(iter(written)),
+)
+def test_grey_pngs_of_each_kind_hold_the_stock_labels(tmp_path, written):
+    """They are decoded by OpenCV, the others by Pillow."""
+    path = tmp_path / 'mask.png'
+    Image.fromarray(LABELS).save(path, **written)
+    stock = StockLoadAnnotations()(info(path))['gt_seg_map']
+    assert np.array_equal(LoadAnnotations()(info(path))['gt_seg_map'], stock)
 
 
 def test_a_row_of_pixels_stays_two_dimensional(tmp_path):

@@ -10,7 +10,7 @@ from scipy.stats import ks_2samp
 
 from mmseg_ext.transforms import RandomResizeCrop
 from mmseg_ext.transforms.class_share import is_mixed
-from mmseg_ext.transforms.window import resize_window
+from mmseg_ext.transforms.window import NearestResize, resize_window
 
 SCALE, RATIOS, CROP = (256, 96), (0.5, 2.0), (64, 80)
 
@@ -148,6 +148,23 @@ def test_only_the_window_is_resized(monkeypatch):
     ((height, width, _),) = seen
     assert height < 128 / 3 + 40
     assert width < 128 / 3 + 40
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_a_window_of_labels_is_exactly_that_of_the_resized_labels(data):
+    height, width = data.draw(st.integers(1, 90)), data.draw(st.integers(1, 90))
+    size = data.draw(st.integers(1, 300)), data.draw(st.integers(1, 300))
+    offset = data.draw(st.integers(0, size[1] - 1)), data.draw(st.integers(0, size[0] - 1))
+    shape = data.draw(st.integers(1, 300)), data.draw(st.integers(1, 300))
+    label = np.random.default_rng(0).integers(0, 256, (height, width), dtype=np.uint8)
+    label.flags.writeable = False
+    whole = cv2.resize(label, size, interpolation=cv2.INTER_NEAREST)
+    rows, columns = (slice(o, o + s) for o, s in zip(offset, shape, strict=True))
+    labels = NearestResize((height, width), size)
+    np.testing.assert_array_equal(labels.window(label, offset, shape), whole[rows, columns])
+    wide = labels.window(label.astype(np.int64), offset, shape)
+    np.testing.assert_array_equal(wide, whole[rows, columns])
 
 
 @settings(max_examples=200, deadline=None)
