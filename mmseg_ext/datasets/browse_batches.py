@@ -12,13 +12,6 @@ from mmseg_ext.engine.errors import UsageError
 
 from .browse import Browser, Sample, Stage, to_rgb
 
-OURS = 'mmseg_ext.SegDataPreProcessor'
-
-
-def works_on_batches(data_preprocessor: dict | None) -> bool:
-    """Whether a data preprocessor's config changes more in training than stock ones show."""
-    return bool(data_preprocessor) and data_preprocessor.get('type') == OURS
-
 
 class BatchBrowser:
     """Passes a browser's samples through the data preprocessor, in batches, as training does.

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 from mmengine.config import Config
-from mmseg.registry import MODELS
+from mmengine.registry import Registry
+from mmseg.registry import MODELS, TRANSFORMS
 
-from .config import find_dicts
+from .config import class_of, find_dicts
 from .errors import UsageError
 from .labels import find_heads, label_range
+from .pipeline_checks import find_deferred
 
 OURS = 'mmseg_ext.SegDataPreProcessor'
 
@@ -21,11 +23,13 @@ def check_batches(cfg: Config) -> None:
     """
     if not cfg.get('train_cfg'):
         return
+    from mmseg_ext.transforms import CopyPaste, MixUp
+
     model = cfg.get('model') or {}
     preprocessor = model.get('data_preprocessor') or {}
     augments = preprocessor.get('batch_augments') or []
     loader = cfg.get('train_dataloader') or {}
-    if not _is_ours(preprocessor):
+    if not is_ours(preprocessor):
         for path, what in _left_to_the_device(loader, augments):
             raise UsageError(
                 f'{path}: {what} needs our data preprocessor, not {preprocessor.get("type")}; '
@@ -43,33 +47,35 @@ def check_batches(cfg: Config) -> None:
         )
     for index, augment in enumerate(augments):
         path = f'model.data_preprocessor.batch_augments[{index}]'
-        if _name(augment) == 'CopyPaste':
+        if _is_a(augment, CopyPaste, TRANSFORMS):
             _check_classes(path, augment['classes'], model)
-        if _name(augment) == 'MixUp':
+        if _is_a(augment, MixUp, TRANSFORMS):
             _check_heads(path, model)
 
 
-def _is_ours(preprocessor: dict) -> bool:
+def is_ours(preprocessor: dict | None) -> bool:
+    """Whether a data preprocessor's config is of our class, or of one derived from it."""
     from mmseg_ext.models import SegDataPreProcessor  # brings every network of MMSegmentation
 
-    return _is_a(preprocessor.get('type'), SegDataPreProcessor)
+    return _is_a(preprocessor or {}, SegDataPreProcessor, MODELS)
 
 
-def _is_a(kind: str | type | None, parent: type) -> bool:
-    kind = MODELS.get(kind) if isinstance(kind, str) else kind
+def _is_a(node: dict, parent: type, registry: Registry) -> bool:
+    kind = class_of(node, registry)
     return isinstance(kind, type) and issubclass(kind, parent)
 
 
 def _left_to_the_device(loader: dict, augments: list[dict]) -> Iterator[tuple[str, str]]:
     """Yields dotted path and name of everything that only our data preprocessor does."""
+    from mmseg_ext.transforms import PackSegInputs
+
     if augments:
         yield 'model.data_preprocessor.batch_augments', 'mixing the images of a batch'
-    for path, node in find_dicts(dict(train_dataloader=loader), 'pipeline'):
-        for place, step in find_dicts({f'{path}.pipeline': node['pipeline']}, 'type'):
-            if step.get('on_device'):
-                yield f'{place}.on_device=True', _name(step)
-            elif _name(step) == 'PackSegInputs' and _is_from_here(step):
-                yield place, 'mmseg_ext.PackSegInputs'
+    for path, step in find_deferred(dict(train_dataloader=loader)):
+        yield f'{path}.on_device=True', _name(step)
+    for path, step in find_dicts(dict(train_dataloader=loader), 'type'):
+        if 'pipeline[' in path and _is_a(step, PackSegInputs, TRANSFORMS):
+            yield path, 'mmseg_ext.PackSegInputs'
 
 
 def _check_classes(path: str, classes: list[int], model: dict) -> None:
@@ -86,7 +92,7 @@ def _check_heads(path: str, model: dict) -> None:
     from mmseg_ext.models.decode_heads.low_memory_mixin import LowMemoryMixin
 
     for head, node in find_heads(model).items():
-        if not _is_a(node['type'], LowMemoryMixin):
+        if not _is_a(node, LowMemoryMixin, MODELS):
             raise UsageError(
                 f'{path}: MixUp gives each pixel two labels, and {head}.type={node["type"]} would '
                 'ignore the second; take mmseg_ext.SegformerHead, UPerHead, ASPPHead or FCNHead, '
@@ -97,8 +103,3 @@ def _check_heads(path: str, model: dict) -> None:
 def _name(node: dict) -> str:
     kind = node['type']
     return kind.rpartition('.')[2] if isinstance(kind, str) else kind.__name__
-
-
-def _is_from_here(node: dict) -> bool:
-    kind = node['type']
-    return (kind if isinstance(kind, str) else kind.__module__).startswith('mmseg_ext.')

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
+from mmengine.registry import Registry
 
 from .errors import UsageError
 from .guards import read_guards
@@ -122,6 +123,17 @@ def find_dicts(node, key: str, path: str = '') -> Iterator[tuple[str, dict]]:
     elif isinstance(node, (list, tuple)):
         for index, child in enumerate(node):
             yield from find_dicts(child, key, f'{path}[{index}]')
+
+
+def class_of(node: dict, registry: Registry) -> type | None:
+    """The class that a part's ``type`` names, or is; None if that is registered nowhere."""
+    kind = node.get('type')
+    if not isinstance(kind, str):
+        return kind
+    try:
+        return registry.get(kind)
+    except RuntimeError:  # how the maintained MMEngine says that there is none
+        return None
 
 
 def _default_checkpoint_hook(cfg: Config, by_epoch: bool) -> dict:

@@ -13,11 +13,12 @@ from mmengine.registry import DefaultScope, Registry
 from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 
 from .batch_checks import check_batches
-from .config import find_dicts
+from .config import class_of, find_dicts
 from .errors import UsageError, is_local_main
 from .guards import read_guards
 from .labels import bad_label, find_heads, label_range
 from .overlap import Part, check_overlap, make_part
+from .pipeline_checks import check_pipelines
 from .weights import check_weights
 
 # Label files read per dataset, spread evenly; LabelRangeHook sees the rest as they are loaded.
@@ -67,6 +68,7 @@ def check(cfg: Config) -> None:
         check_ops(model)
         check_heads(model)
         check_batches(cfg)
+        check_pipelines(cfg)
         check_weights(cfg)
         guards, parts = read_guards(cfg), {}
         for split in ('train', 'val') if cfg.get('train_cfg') else ('test',):
@@ -217,11 +219,7 @@ def _check_type(path: str, node: dict, registry: Registry) -> None:
     name = node.get('type') if isinstance(node, dict) else None
     if not isinstance(name, str):
         return
-    try:
-        found = registry.get(name)
-    except RuntimeError:  # how the maintained MMEngine says that there is none
-        found = None
-    if found is None:
+    if class_of(node, registry) is None:
         known = {*registry.module_dict, *registry.root.module_dict}
         for scope, child in registry.root.children.items():
             known.update(f'{scope}.{each}' for each in child.module_dict)

@@ -1,6 +1,7 @@
 """Resizes to sides that the network's strides divide."""
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import mmcv
 from mmcv.transforms import BaseTransform
@@ -71,7 +72,7 @@ class AlignedResize(BaseTransform):
             )
         if not keep_ratio:
             raise ValueError('keep_ratio=False: use Resize, with a scale that is a multiple')
-        if not isinstance(size_divisor, int) or size_divisor < 2:
+        if not isinstance(size_divisor, Integral) or size_divisor < 2:
             raise ValueError(f'size_divisor is a whole number from 2, got {size_divisor}')
         self.scale = _pair('scale', scale)
         self.scale_factor = _pair('scale_factor', scale_factor)

@@ -1,10 +1,15 @@
 """What augmentations have in common that mix the images of a batch."""
 
 from abc import ABCMeta, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from torch import Tensor
+
+from mmseg_ext.engine.errors import UsageError
+
+from .checks import check_prob
 
 
 @dataclass(frozen=True)
@@ -39,11 +44,14 @@ class BatchTransform(metaclass=ABCMeta):
     """
 
     def __init__(self, prob: float) -> None:
-        if not 0 < prob <= 1:
-            raise ValueError(f'{type(self).__name__}: prob={prob} is not in (0, 1]')
-        self.prob = prob
+        self.prob = check_prob(prob)
 
-    def __call__(self, inputs: Tensor, seg_label: Tensor, rng: np.random.Generator) -> MixedBatch:
+    def __call__(
+        self,
+        inputs: Tensor,
+        seg_label: Tensor | None = None,
+        rng: np.random.Generator | None = None,
+    ) -> MixedBatch:
         """Mixes a batch, or leaves it as it is.
 
         Args:
@@ -53,7 +61,10 @@ class BatchTransform(metaclass=ABCMeta):
 
         Raises:
             ValueError: There is only one image.
+            UsageError: It got a sample, from a pipeline.
         """
+        if isinstance(inputs, dict):
+            raise UsageError(where_it_belongs(type(self), vars(self)))
         if len(inputs) < 2:
             raise ValueError(f'{type(self).__name__} needs a batch of two images or more')
         if rng.random() >= self.prob:
@@ -65,6 +76,23 @@ class BatchTransform(metaclass=ABCMeta):
         self, inputs: Tensor, seg_label: Tensor, shift: int, rng: np.random.Generator
     ) -> MixedBatch:
         """Mixes each image with its partner, the one ``shift`` places before it, cyclically."""
+
+
+def where_it_belongs(kind: type[BatchTransform], settings: Mapping) -> str:
+    """What to write for a batch augmentation that is in a pipeline.
+
+    Args:
+        kind: Its class.
+        settings: Its settings, with or without ``type``.
+    """
+    written = dict(type=f'mmseg_ext.{kind.__name__}')
+    written |= {key: value for key, value in settings.items() if key != 'type'}
+    step = ', '.join(f'{key}={value!r}' for key, value in written.items())
+    return (
+        f'{kind.__name__} mixes the images of a batch, and a pipeline has one sample at a time; '
+        "take it out and set model.data_preprocessor=dict(type='mmseg_ext.SegDataPreProcessor', "
+        f'batch_augments=[dict({step})])'
+    )
 
 
 def check_alpha(owner: object, alpha: float) -> float:

@@ -1,6 +1,7 @@
 """CopyPaste: the pixels of chosen classes, from another image."""
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -30,13 +31,13 @@ class CopyPaste(BatchTransform):
 
     def __init__(self, prob: float = 0.5, *, classes: Sequence[int], min_pixels: int = 1) -> None:
         super().__init__(prob)
-        classes = list(classes)
-        whole = all(isinstance(label, int) and label >= 0 for label in classes)
-        if not classes or not whole or len(set(classes)) < len(classes):
+        labels = list(classes) if np.iterable(classes) else []
+        whole = all(isinstance(label, Integral) and label >= 0 for label in labels)
+        if not labels or not whole or len(set(labels)) < len(labels):
             raise ValueError(f'CopyPaste: classes={classes} should be labels from 0 on, each once')
         if min_pixels < 1:
             raise ValueError(f'CopyPaste: min_pixels={min_pixels} is less than 1')
-        self.classes, self.min_pixels = classes, min_pixels
+        self.classes, self.min_pixels = [int(label) for label in labels], min_pixels
 
     def mix(
         self, inputs: Tensor, seg_label: Tensor, shift: int, rng: np.random.Generator

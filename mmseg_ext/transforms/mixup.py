@@ -18,6 +18,9 @@ class MixUp(BatchTransform):
     soft labels. Where one of the two is ignored, the other still counts. It must be the last of
     ``batch_augments``.
 
+    A head of MMSegmentation's own would ignore the second label, without a word. ``preflight``,
+    which ``mmseg_ext.Runner`` calls, refuses such a config; under another Runner nothing does.
+
     Added metainfo: ``mixup_ratio``, lambda. Added data: ``gt_sem_seg_partner``.
 
     Args:

@@ -7,6 +7,7 @@ from mmcv.transforms import BaseTransform
 
 from mmseg_ext.registry import TRANSFORMS
 
+from .checks import check_image
 from .colour import Distortion, distort
 from .on_device import leave_to_device
 
@@ -41,7 +42,8 @@ class PhotoMetricDistortion(BaseTransform):
             GPU. Transforms after this one then see the colours undistorted.
 
     Raises:
-        ValueError: A setting out of range; an image that is not (H, W, 3), uint8.
+        ValueError: A setting out of range.
+        UsageError: From the call: an image that is not (H, W, 3), uint8.
     """
 
     def __init__(
@@ -83,12 +85,7 @@ class PhotoMetricDistortion(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Distorts an image, or says how it is to be distorted."""
-        image = results['img']
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise ValueError(
-                f'PhotoMetricDistortion takes (H, W, 3), uint8; {results.get("img_path")} is '
-                f'{image.shape}, {image.dtype}'
-            )
+        image = check_image(results, type(self).__name__, (3,))
         distortion = self.draw()
         if self.on_device:
             leave_to_device(results, 'colour', distortion)

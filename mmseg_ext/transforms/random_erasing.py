@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from numbers import Integral
 
 import cv2
 import numpy as np
@@ -75,15 +76,15 @@ class RandomErasing(BaseTransform):
         self.prob = check_prob(prob)
         self.area_range = check_range('area_range', area_range, 0, 1)
         self.aspect_range = check_range('aspect_range', aspect_range, 0.01, 100)
-        pair = (num_holes, num_holes) if isinstance(num_holes, int) else num_holes
+        pair = num_holes if np.ndim(num_holes) else (num_holes, num_holes)
         low, high = check_range('num_holes', pair, 0, math.inf)
-        if not (isinstance(low, int) and isinstance(high, int) and high > 0):
+        if not (isinstance(low, Integral) and isinstance(high, Integral) and high > 0):
             raise ValueError(f'num_holes is a whole number from 1, or two, got {num_holes}')
         if self.area_range[0] == 0:
             raise ValueError(f'area_range begins above 0, got {area_range}')
         if seg_fill is not None and seg_fill not in range(256):
             raise ValueError(f'seg_fill is None or a label from 0 to 255, got {seg_fill}')
-        self.num_holes = num_holes
+        self.num_holes = (int(low), int(high)) if np.ndim(num_holes) else int(num_holes)
         self.fill = _check_fill(fill)
         self.seg_fill = seg_fill
 
@@ -171,11 +172,11 @@ def _check_fill(fill: float | Sequence[float] | str) -> float | tuple[float, ...
                 f"fill is a number, one a channel, 'mean', 'noise' or 'pixels', got {fill!r}"
             )
         return fill
-    values = tuple(fill) if isinstance(fill, Sequence) else (fill,)
+    values = tuple(fill) if np.ndim(fill) else (fill,)
     # a fraction is a share of 255 or a normalised value, which would be as good as black
     if len(values) not in (1, 3, 4) or not all(v == 0 or 1 <= v <= 255 for v in values):
         raise ValueError(
             f'fill={fill} is not 1, 3 or 4 numbers in pixel units, 0 to 255, as before '
             'normalisation'
         )
-    return values if isinstance(fill, Sequence) else fill
+    return values if np.ndim(fill) else fill

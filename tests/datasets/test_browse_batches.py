@@ -8,7 +8,7 @@ from mmengine.registry import init_default_scope
 from PIL import Image
 
 from mmseg_ext.datasets.browse import Browser, Sample, Stage
-from mmseg_ext.datasets.browse_batches import BatchBrowser, works_on_batches
+from mmseg_ext.datasets.browse_batches import BatchBrowser
 from mmseg_ext.engine.config import complete_config
 from mmseg_ext.engine.errors import UsageError
 from mmseg_ext.engine.runner import Runner
@@ -124,11 +124,6 @@ def test_sheets_show_the_partner(tmp_path):
 def test_a_batch_that_is_refused_is_said(cfg):
     with pytest.raises(UsageError, match='model.data_preprocessor does not take the batch'):
         browse(cfg, [0, 9], 1, batch_augments=[dict(type='mmseg_ext.MixUp')])
-
-
-def test_stock_data_preprocessors_are_left_alone():
-    assert not works_on_batches(None) and not works_on_batches(dict(type='SegDataPreProcessor'))
-    assert works_on_batches(dict(type='mmseg_ext.SegDataPreProcessor'))
 
 
 def test_the_tool_shows_it(tiny_config, tmp_path, monkeypatch, capsys):

@@ -1,7 +1,7 @@
 import pytest
 
 from mmseg_ext.engine import preflight
-from mmseg_ext.engine.batch_checks import check_batches
+from mmseg_ext.engine.batch_checks import check_batches, is_ours
 from mmseg_ext.engine.config import complete_config
 from mmseg_ext.engine.errors import UsageError
 
@@ -46,7 +46,8 @@ def test_work_on_the_device_needs_our_data_preprocessor(cfg, wrapped):
     place = r'pipeline\[2\]\.transforms\[0\]' if wrapped else r'pipeline\[2\]'
     refused(cfg, rf"dataset\.{place}\.on_device=True: RandomFlip needs our.*='{OURS}'")
     cfg.model.data_preprocessor.type = OURS
-    check_batches(cfg)
+    cfg.train_dataloader.dataset.pipeline[-1].type = 'mmseg_ext.PackSegInputs'
+    preflight.check(cfg)
 
 
 def test_bytes_as_labels_need_our_data_preprocessor(cfg):
@@ -84,7 +85,13 @@ def test_a_head_that_would_ignore_the_second_label_is_named(ours, head):
     ('augments', 'message'),
     [
         ([dict(type='mmseg_ext.CutMicks')], r'augments\[0\]\.type=.*did you mean mmseg_ext\.CutMi'),
-        ([dict(CUTMIX, prob=2)], r'does not build: .*CutMix: prob=2 is not in \(0, 1\]'),
+        ([dict(CUTMIX, prob=2)], r'does not build: .*CutMix.*prob lies in \(0, 1\], got 2'),
+        (CUTMIX, r'does not build: .*batch_augments=\{.*CutMix.* is not a list'),
+        ([dict(prob=1)], r"does not build: .*batch_augments\[0\]=\{'prob': 1\} does not mix"),
+        (
+            [CUTMIX, dict(type='mmseg_ext.RandomErasing')],
+            r'does not build: .*augments\[1\]=.*RandomErasing.*in the pipeline.* before Pack',
+        ),
         ([dict(CUTMIX, size=2)], "does not build: .*unexpected keyword argument 'size'"),
         ([MIXUP, CUTMIX], 'does not build: .*put it last'),
         ([dict(type='mmseg_ext.CopyPaste', classes=[3, 21])], r'has 21 classes, so \[21\] would'),
@@ -93,6 +100,18 @@ def test_a_head_that_would_ignore_the_second_label_is_named(ours, head):
 def test_settings_that_cannot_work_are_named(ours, augments, message):
     ours.model.data_preprocessor.batch_augments = augments
     refused(ours, message)
+
+
+def test_a_class_and_one_derived_from_ours_are_ours(ours):
+    from mmseg_ext.models import SegDataPreProcessor
+
+    class Derived(SegDataPreProcessor):
+        pass
+
+    for kind in (SegDataPreProcessor, Derived, OURS):
+        assert is_ours(dict(type=kind))
+    for config in (None, {}, dict(type='SegDataPreProcessor'), dict(type='Unknown')):
+        assert not is_ours(config)
 
 
 def test_an_unknown_data_preprocessor_suggests_the_nearest(cfg):

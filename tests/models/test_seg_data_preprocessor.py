@@ -7,17 +7,21 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from mixing_process import partners_of_a_process
 from mmengine.registry import DefaultScope
 from mmengine.structures import PixelData
 from mmseg.models import SegDataPreProcessor as StockSegDataPreProcessor
+from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmseg_ext.datasets import seeded_sampler
 from mmseg_ext.datasets.seeded_sampler import SeededSampler
 from mmseg_ext.engine.config import complete_config
+from mmseg_ext.engine.preflight import check
 from mmseg_ext.engine.runner import Runner
 from mmseg_ext.models import SegDataPreProcessor
+from mmseg_ext.models.data_preprocessors import seg_data_preprocessor
 from mmseg_ext.transforms import Distortion
 from mmseg_ext.transforms.colour_on_device import distort_batch
 
@@ -33,6 +37,7 @@ DRAWS = [
 ]
 CUTMIX = dict(type='mmseg_ext.CutMix', prob=1.0)
 COPY_PASTE = dict(type='mmseg_ext.CopyPaste', prob=1.0, classes=[1, 2])
+PRELOAD = ['mmseg.datasets', 'mmseg_ext.datasets', 'mmseg_ext.models', 'mixing_process']
 MIXUP = dict(type='mmseg_ext.MixUp', prob=1.0, alpha=1.0)
 
 
@@ -236,6 +241,15 @@ def test_without_draws_the_global_generator_decides():
     assert not torch.equal(results[0], results[2])
 
 
+def test_without_draws_processes_of_one_seed_differ(monkeypatch):
+    results = []
+    for rank in range(2):
+        torch.manual_seed(0)
+        monkeypatch.setattr(seg_data_preprocessor, 'get_rank', lambda rank=rank: rank)
+        results.append(mix([CUTMIX])['inputs'])
+    assert not torch.equal(*results)
+
+
 def test_two_processes_draw_different_partners(monkeypatch):
     shifts = []
     for rank in range(2):
@@ -283,9 +297,65 @@ PIPELINE = [
 ]
 
 
+DEFERRED = [
+    *PIPELINE[:3],
+    dict(type='mmseg_ext.RandomFlip', prob=0.5),
+    dict(type='mmseg_ext.PhotoMetricDistortion'),
+    dict(type='mmseg_ext.PackSegInputs'),
+]
+
+
+@pytest.mark.parametrize('wrapper', ['ConcatDataset', 'RepeatDataset'])
+def test_wrapped_datasets_are_mixed_and_have_their_work_done(tiny, wrapper):
+    complete_config(tiny)
+    settings = dict(tiny.model.data_preprocessor, type='mmseg_ext.SegDataPreProcessor')
+    leaf, epochs = dict(tiny.train_dataloader.dataset), []
+    for on_device, augments in ((True, [CUTMIX]), (False, [CUTMIX]), (True, [])):
+        steps = [dict(step, on_device=on_device) for step in DEFERRED[3:5]]
+        first = dict(leaf, pipeline=[*DEFERRED[:3], *steps, DEFERRED[5]], indices=8)
+        tiny.train_dataloader.dataset = (
+            dict(type=wrapper, datasets=[first, dict(first, indices=6)])
+            if wrapper == 'ConcatDataset'
+            else dict(type=wrapper, dataset=first, times=2)
+        )
+        tiny.model.data_preprocessor = dict(settings, batch_augments=augments)
+        check(tiny)
+        with DefaultScope.overwrite_default_scope('mmseg'):
+            loader = Runner.build_dataloader(tiny.train_dataloader, seed=3)
+            preprocessor = MODELS.build(tiny.model.data_preprocessor)
+            epochs.append([preprocessor(batch, training=True) for batch in loader])
+    sizes = [len(batch['inputs']) for batch in epochs[0]]
+    assert sizes == ([8, 6] if wrapper == 'ConcatDataset' else [8, 8])
+    flips, steps = 0, 3.01 / min(settings['std'])
+    for later, now, unmixed in zip(*epochs, strict=True):
+        # distorted in floats on the device, in bytes on the CPU
+        assert (later['inputs'] - now['inputs']).abs().max() <= steps
+        assert (later['inputs'] - unmixed['inputs']).abs().max() > 10 * steps
+        for a, b, c in zip(*(each['data_samples'] for each in (later, now, unmixed)), strict=True):
+            assert a.img_path == b.img_path and a.flip == b.flip == ('flip' in a.on_device)
+            assert torch.equal(a.gt_sem_seg.data, b.gt_sem_seg.data)
+            assert a.cutmix_ratio == b.cutmix_ratio and 'cutmix_ratio' not in c
+            flips += a.flip
+    assert 0 < flips < sum(sizes)
+
+
+def test_two_real_processes_draw_different_partners(tmp_path):
+    """Over gloo; with the draws of our loader, and without them, as under other Runners."""
+    multiprocessing.set_forkserver_preload(PRELOAD)
+    jobs = [(rank, str(tmp_path / 'store')) for rank in range(2)]
+    with multiprocessing.get_context('forkserver').Pool(2) as pool:
+        # a process that fails would leave the other waiting
+        results = pool.starmap_async(partners_of_a_process, jobs, chunksize=1).get(timeout=100)
+    (images, shifts, without), (other_images, other_shifts, other_without) = results
+    assert len(shifts) == 6 and not {*images} & {*other_images}
+    for mine, others in ((shifts, other_shifts), (without, other_without)):
+        assert set(mine + others) <= set(range(1, 8))
+        assert sum(a != b for a, b in zip(mine, others, strict=True)) >= 3
+
+
 def test_the_epoch_is_the_same_with_any_number_of_workers(tiny):
     """Forkserver, because a fork of a process with threads may hang; it imports once for all."""
-    multiprocessing.set_forkserver_preload(['mmseg.datasets', 'mmseg_ext.datasets'])
+    multiprocessing.set_forkserver_preload(PRELOAD)
     complete_config(tiny)
     tiny.train_dataloader.dataset.pipeline = PIPELINE
     tiny.train_dataloader.dataset.indices = 18

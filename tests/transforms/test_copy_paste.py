@@ -53,16 +53,24 @@ def test_negative_labels_and_labels_without_a_channel():
     ('settings', 'message'),
     [
         (dict(classes=[]), r'classes=\[\]'),
+        (dict(classes=3), 'classes=3'),
+        (dict(classes=[1.0]), r'classes=\[1.0\]'),
         (dict(classes=[1, 1]), r'classes=\[1, 1\]'),
         (dict(classes=[-1]), r'classes=\[-1\]'),
         (dict(classes=['car']), r"classes=\['car'\]"),
         (dict(classes=[1], min_pixels=0), 'min_pixels=0'),
-        (dict(classes=[1], prob=2), 'prob=2'),
+        (dict(classes=[1], prob=2), 'got 2'),
     ],
 )
 def test_bad_settings_are_refused(settings, message):
-    with pytest.raises(ValueError, match=f'CopyPaste: {message}'):
+    with pytest.raises(ValueError, match=message):
         CopyPaste(**settings)
+
+
+@pytest.mark.parametrize('classes', [np.array([1, 2]), (np.int64(1), 2), range(1, 3)], ids=str)
+def test_any_sequence_of_whole_numbers_is_taken(classes):
+    transform = CopyPaste(1.0, classes=classes)
+    assert repr(transform) == 'CopyPaste(prob=1.0, classes=[1, 2], min_pixels=1)'
 
 
 def test_it_is_registered_and_says_its_settings():

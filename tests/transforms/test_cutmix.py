@@ -12,7 +12,9 @@ from mixing import (
     seeds,
     sources,
 )
+from mmengine.dataset import Compose
 
+from mmseg_ext.engine.errors import UsageError
 from mmseg_ext.registry import TRANSFORMS
 from mmseg_ext.transforms import CutMix
 
@@ -86,8 +88,16 @@ def test_a_single_image_has_no_partner():
 @pytest.mark.parametrize('settings', [dict(prob=0), dict(prob=1.5), dict(alpha=0), dict(alpha=-1)])
 def test_bad_settings_are_refused(settings):
     (name,) = settings
-    with pytest.raises(ValueError, match=f'CutMix: {name}='):
+    with pytest.raises(ValueError, match=rf'\b{name}\b'):
         CutMix(**settings)
+
+
+def test_in_a_pipeline_it_says_where_it_belongs():
+    message = (
+        r"CutMix mixes.*batch_augments=\[dict\(type='mmseg_ext.CutMix', prob=0.3, alpha=1.0\)\]"
+    )
+    with pytest.raises(UsageError, match=message):
+        Compose([CutMix(0.3)])(dict(img=np.zeros((8, 8, 3), np.uint8)))
 
 
 def test_it_is_registered_and_says_its_settings():

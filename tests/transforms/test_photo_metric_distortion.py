@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from chains import compose, make_sample, run_seeded
 
+from mmseg_ext.engine.errors import UsageError
 from mmseg_ext.transforms import Distortion, PhotoMetricDistortion
 from mmseg_ext.transforms.colour import distort
 
@@ -65,7 +66,7 @@ def test_two_cannot_both_be_left():
 
 @pytest.mark.parametrize('shape', [(8, 8), (8, 8, 1), (8, 8, 4)])
 def test_other_channels_are_refused(shape):
-    with pytest.raises(ValueError, match='PhotoMetricDistortion.*a.jpg'):
+    with pytest.raises(UsageError, match='PhotoMetricDistortion: a.jpg .* 3 channels'):
         PhotoMetricDistortion()(dict(img=np.zeros(shape, np.uint8), img_path='a.jpg'))
 
 

@@ -181,6 +181,17 @@ def test_settings_out_of_range_are_named(settings):
         RandomErasing(**settings)
 
 
+def test_whole_numbers_and_sequences_of_numpy_are_taken():
+    image = np.zeros((20, 30, 3), np.uint8)
+    plain = erase(image, num_holes=2, fill=(1, 2, 3))['img']
+    fill = np.array([1, 2, 3])
+    assert np.array_equal(erase(image, num_holes=np.int64(2), fill=fill)['img'], plain)
+    ranges = [erase(image, num_holes=pair, fill=9)['img'] for pair in ((1, 3), np.array([1, 3]))]
+    assert np.array_equal(*ranges)
+    with pytest.raises(ValueError, match='num_holes is a whole number'):
+        RandomErasing(num_holes=np.array([1.0, 2.0]))
+
+
 def test_images_that_do_not_fit_are_named():
     with pytest.raises(UsageError, match=r'RandomErasing: b\.jpg is float32'):
         RandomErasing()(dict(img=np.zeros((8, 8, 3), np.float32), img_path='b.jpg'))

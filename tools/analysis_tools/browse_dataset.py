@@ -8,9 +8,10 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from mmseg_ext.datasets.browse import Browser, Sample, masks_with_class
-from mmseg_ext.datasets.browse_batches import BatchBrowser, works_on_batches
+from mmseg_ext.datasets.browse_batches import BatchBrowser
 from mmseg_ext.datasets.check.parts import SPLITS, Part, find_split
 from mmseg_ext.engine import preflight
+from mmseg_ext.engine.batch_checks import is_ours
 from mmseg_ext.engine.cli import KeyValues
 from mmseg_ext.engine.config import complete_config, load_config
 from mmseg_ext.engine.errors import UsageError, run_command
@@ -93,7 +94,7 @@ def main() -> None:
     browser = Browser(loader['dataset'], seed, is_bgr)
     masks = masks_with_class(parts, args.class_name, args.nproc) if args.class_name else None
     indices = browser.spread(args.num, masks)
-    if args.split == 'train' and works_on_batches(model.get('data_preprocessor')):
+    if args.split == 'train' and is_ours(model.get('data_preprocessor')):
         batch_size = loader.get('batch_size') or 1
         samples = BatchBrowser(browser, model['data_preprocessor'], batch_size).load(indices)
     else:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.dist import get_rank
 from mmengine.structures import PixelData
 from mmseg.models import SegDataPreProcessor as StockSegDataPreProcessor
 from mmseg.structures import SegDataSample
@@ -34,7 +35,8 @@ class SegDataPreProcessor(StockSegDataPreProcessor):
     The random numbers of ``batch_augments`` come from the draws of the batch's samples (metainfo
     ``draw_seed``, from ``mmseg_ext.SeededDataset``): they depend neither on the number of workers
     nor on an interruption, and processes differ. Under another Runner they come from PyTorch's
-    global generator. A last batch of a single image, which has no partner, is left unmixed.
+    global generator and the rank. A last batch of a single image, which has no partner, is left
+    unmixed.
 
     Args:
         batch_augments: Configs of ``mmseg_ext.CutMix``, ``mmseg_ext.CopyPaste`` and
@@ -42,9 +44,9 @@ class SegDataPreProcessor(StockSegDataPreProcessor):
         **kwargs: As MMSegmentation's.
 
     Raises:
-        ValueError: MixUp is not the last. In training with ``batch_augments``: the first two
-            batches are of one image, or samples have other labels than ``gt_sem_seg``. In testing:
-            a flip or colours left to the device.
+        ValueError: MixUp is not the last, or ``batch_augments`` is no list of such configs. In
+            training with ``batch_augments``: the first two batches are of one image, or samples
+            have other labels than ``gt_sem_seg``. In testing: a flip or colours left to the device.
     """
 
     def __init__(self, *, batch_augments: Sequence[dict] | None = None, **kwargs) -> None:
@@ -52,9 +54,7 @@ class SegDataPreProcessor(StockSegDataPreProcessor):
         # MMSegmentation's own names for these differ between its versions
         self._swaps_channels = bool(kwargs.get('bgr_to_rgb') or kwargs.get('rgb_to_bgr'))
         self._normalizes = kwargs.get('mean') is not None
-        self.batch_augments: list[BatchTransform] = [
-            TRANSFORMS.build(each) for each in batch_augments or []
-        ]
+        self.batch_augments = _build(batch_augments or [])
         if any(isinstance(each, MixUp) for each in self.batch_augments[:-1]):
             raise ValueError(
                 'batch_augments: MixUp gives each pixel two labels, which the others cannot mix; '
@@ -137,6 +137,25 @@ class SegDataPreProcessor(StockSegDataPreProcessor):
         return num_images > 1
 
 
+def _build(batch_augments: Sequence[dict]) -> list[BatchTransform]:
+    if isinstance(batch_augments, (dict, str)):
+        raise ValueError(f'batch_augments={batch_augments} is not a list of dict(type=...)')
+    built = []
+    for index, cfg in enumerate(batch_augments):
+        try:
+            augment = TRANSFORMS.build(cfg) if isinstance(cfg, dict) and 'type' in cfg else None
+        except (TypeError, ValueError) as error:
+            raise ValueError(f'batch_augments[{index}]={cfg}: {error}') from error
+        if not isinstance(augment, BatchTransform):
+            raise ValueError(
+                f'batch_augments[{index}]={cfg} does not mix the images of a batch, as '
+                'mmseg_ext.CutMix, CopyPaste and MixUp do; a transform of samples belongs in the '
+                'pipeline, train_dataloader.dataset.pipeline, before PackSegInputs'
+            )
+        built.append(augment)
+    return built
+
+
 def _prepare(image: Tensor, sample: SegDataSample) -> Tensor:
     """Flips an image and its labels, where that was left to the device; labels become int64."""
     if 'gt_sem_seg' in sample:
@@ -158,4 +177,5 @@ def _prepare(image: Tensor, sample: SegDataSample) -> Tensor:
 def _make_rng(samples: SampleList) -> np.random.Generator:
     if all('draw_seed' in sample for sample in samples):
         return np.random.default_rng([number for each in samples for number in each.draw_seed])
-    return np.random.default_rng(torch.randint(2**62, ()).item())
+    # other Runners seed the global generators of all processes alike
+    return np.random.default_rng([torch.randint(2**62, ()).item(), get_rank()])
