@@ -45,7 +45,7 @@ def partners_of_a_process(rank, store):
             ),
             seed=3,
         )
-        augments = [dict(type='mmseg_ext.MixUp', prob=1.0, alpha=5.0)]
+        augments = [dict(type='mmseg_ext.CutMix', prob=1.0)]
         preprocessor = SegDataPreProcessor(size_divisor=1, batch_augments=augments)
         images, with_draws, without = [], [], []
         torch.manual_seed(3)
@@ -63,5 +63,10 @@ def partners_of_a_process(rank, store):
 
 def _shift(preprocessor, batch, numbers):
     mixed = preprocessor(batch, training=True)['data_samples']
-    partner = int(mixed[0].gt_sem_seg_partner.data[0, 0, 0])
-    return -numbers.index(partner) % BATCH
+    shifts = {
+        (index - numbers.index(int(value))) % BATCH
+        for index, sample in enumerate(mixed)
+        for value in sample.gt_sem_seg.data.unique()
+    }
+    (shift,) = shifts - {0}
+    return shift
