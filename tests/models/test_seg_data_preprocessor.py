@@ -37,7 +37,7 @@ DRAWS = [
 ]
 CUTMIX = dict(type='mmseg_ext.CutMix', prob=1.0)
 COPY_PASTE = dict(type='mmseg_ext.CopyPaste', prob=1.0, classes=[1, 2])
-PRELOAD = ['mmseg.datasets', 'mmseg_ext.datasets', 'mmseg_ext.models', 'mixing_process']
+PRELOAD = ['mmseg.datasets', 'mmseg_ext.datasets', 'mmseg_ext.models']
 MIXUP = dict(type='mmseg_ext.MixUp', prob=1.0, alpha=1.0)
 
 
