@@ -12,6 +12,8 @@ from mmengine.logging import print_log
 from mmengine.registry import DefaultScope, Registry
 from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 
+from mmseg_ext.datasets.bad_samples import is_of_code, name_error
+
 from .batch_checks import check_batches
 from .config import class_of, find_dicts
 from .errors import UsageError, is_local_main
@@ -283,9 +285,11 @@ def _check_labels(path: str, node: dict, dataset: BaseDataset, model: dict, spar
     for info in whole:
         try:
             label = load(info)['gt_seg_map']
-        except Exception:
-            if spare == 0:
-                raise
+        except Exception as error:
+            if isinstance(error, UsageError) and spare == 0:
+                raise  # our loader's, which names the mask
+            if spare == 0 or is_of_code(error):
+                raise name_error(info['seg_map_path'], error) from error
             spare -= 1  # BadSamplesHook names and counts it
             continue
         values = np.bincount(label.ravel())
