@@ -7,13 +7,13 @@ from mmengine.config import Config
 from mmseg.registry import TRANSFORMS
 
 from .config import class_of, find_dicts
-from .errors import UsageError
+from .errors import UsageError, one_line
 
 EVALUATION = ('val_dataloader', 'test_dataloader', 'tta_pipeline')
 
 
 def check_pipelines(cfg: Config) -> None:
-    """Checks that pipelines mix no images, and leave nothing to the device that would be lost.
+    """Checks that transforms build, mix no images, and leave nothing to the device that gets lost.
 
     Raises:
         UsageError: The place in the config, and the way out.
@@ -30,6 +30,9 @@ def check_pipelines(cfg: Config) -> None:
             f'{path}.on_device=True: only in training is work left to the device, so the image '
             'would stay as it is while its metainfo says otherwise; take on_device out'
         )
+    for path, node in find_dicts(parts, 'pipeline'):
+        for index, step in enumerate(node['pipeline']):
+            _check_build(f'{path}.pipeline[{index}]', step)
     if cfg.get('train_cfg'):
         _check_training(parts['train_dataloader'])
 
@@ -37,6 +40,16 @@ def check_pipelines(cfg: Config) -> None:
 def find_deferred(node: dict) -> Iterator[tuple[str, dict]]:
     """Yields dotted path and config of each transform that leaves its work to the device."""
     return ((path, step) for path, step in find_dicts(node, 'on_device') if step['on_device'])
+
+
+def _check_build(path: str, step: dict) -> None:
+    try:
+        TRANSFORMS.build(step)
+    # whatever a transform raises on settings that it does not know or take
+    except Exception as error:
+        kind = class_of(step, TRANSFORMS)
+        name = getattr(kind, '__name__', kind)
+        raise UsageError(f'{path}: {name} does not build: {one_line(error)}') from error
 
 
 def _check_training(loader: dict | None) -> None:

@@ -48,7 +48,6 @@ def test_work_that_gets_to_the_device_passes(cfg, pack):
     [
         [FLIP, dict(type='PackSegInputs')],
         [FLIP, dict(type='PackSegInputs', meta_keys=('img_path', 'flip'))],
-        [FLIP, dict(OURS, meta_keys=('img_path', 'flip'))],
         [FLIP],
         [dict(type='RandomApply', transforms=[FLIP]), dict(type='PackSegInputs')],
     ],
@@ -130,3 +129,21 @@ def test_mixtures_do_not_belong_in_pipelines(cfg, part, wrapped, step, snippet):
     cfg[part].dataset.pipeline = pipeline
     message = rf'set model\.data_preprocessor=.*batch_augments=\[dict\({snippet}\)\]'
     refused(cfg, rf'{part}\.dataset\.pipeline\[2\].*: .* one sample at a time; .*{message}')
+
+
+@pytest.mark.parametrize(
+    'step, message',
+    [
+        (
+            dict(type='mmseg_ext.RandomResizeCrop', crop_size=4, ratio_range=(0.5, 2.0)),
+            r'train_dataloader.dataset.pipeline\[3\]: RandomResizeCrop does not build: .*no effect',
+        ),
+        (dict(type='mmseg_ext.RandomErasing', probability=0.5), "RandomErasing.*'probability'"),
+        # an assertion of the stock class, whose message is about something else
+        (dict(type='RandomRotate', prob=2, degree=1), 'RandomRotate does not build: Assertion'),
+        (dict(type=Packer, meta_keys=('img_path',)), 'Packer does not build: .*on_device'),
+    ],
+)
+def test_a_transform_that_does_not_build_is_named(cfg, step, message):
+    set_pipeline(cfg, step, OURS)
+    refused(cfg, message)
