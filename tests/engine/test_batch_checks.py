@@ -40,7 +40,7 @@ def test_mixtures_need_our_data_preprocessor(ours):
 
 @pytest.mark.parametrize('wrapped', [False, True])
 def test_work_on_the_device_needs_our_data_preprocessor(cfg, wrapped):
-    flip = dict(type='RandomFlip', prob=0.5, on_device=True)
+    flip = dict(type='mmseg_ext.RandomFlip', prob=0.5, on_device=True)
     step = dict(type='RandomApply', transforms=[flip]) if wrapped else flip
     cfg.train_dataloader.dataset.pipeline.insert(2, step)
     place = r'pipeline\[2\]\.transforms\[0\]' if wrapped else r'pipeline\[2\]'

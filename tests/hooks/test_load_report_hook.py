@@ -289,6 +289,7 @@ def test_a_backbone_that_ignores_its_init_cfg_is_noticed(cfg, write, weights):
         load(cfg)
 
 
+@pytest.mark.slow
 def test_two_processes_say_it_once(run, tiny_config, tmp_path):
     file = tmp_path / 'mit.pth'
     torch.save(hugging_face({str(i): torch.randn(7) for i in range(6)}), file)

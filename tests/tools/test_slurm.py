@@ -39,6 +39,7 @@ def slurm(tmp_path):
     return dict(PATH=path, SRUN_CALL=str(tmp_path / 'call'), GPUS='2', GPUS_PER_NODE='2')
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.is_available(), reason='the stand-in hands out no GPUs')
 def test_two_tasks_train_and_options_pass_through_whole(slurm, tiny_config, run, tmp_path):
     run(
