@@ -125,6 +125,11 @@ def find_dicts(node, key: str, path: str = '') -> Iterator[tuple[str, dict]]:
             yield from find_dicts(child, key, f'{path}[{index}]')
 
 
+def assigned_names(file: Path) -> set[str]:
+    """The variables that a config file itself sets, those it inherits aside."""
+    return {name for name, _ in _assignments(file)}
+
+
 def class_of(node: dict, registry: Registry) -> type | None:
     """The class that a part's ``type`` names, or is; None if that is registered nowhere."""
     kind = node.get('type')
@@ -159,23 +164,27 @@ def _apply_data_root(cfg: Config) -> None:
 
 def _data_roots(file: Path) -> set[str]:
     """The values that a config file and those it inherits from give ``data_root``."""
+    roots: set[str] = set()
+    for name, value in _assignments(file):
+        if name in ('data_root', '_base_') and _is_literal(value):
+            literal = ast.literal_eval(value)
+            if name == 'data_root':
+                roots.add(literal)
+            else:
+                for base in [literal] if isinstance(literal, str) else literal:
+                    roots |= _data_roots(file.parent / base)
+    return roots
+
+
+def _assignments(file: Path) -> Iterator[tuple[str, ast.expr]]:
+    """Yields name and value of each plain assignment at the top of a config file."""
     try:
         tree = ast.parse(file.read_text())
     except (OSError, SyntaxError):  # another package's config, or one with {{placeholders}}
-        return set()
-    roots: set[str] = set()
+        return
     for node in tree.body:
-        if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
-            continue
-        name = node.targets[0].id
-        if name in ('data_root', '_base_') and _is_literal(node.value):
-            value = ast.literal_eval(node.value)
-            if name == 'data_root':
-                roots.add(value)
-            else:
-                for base in [value] if isinstance(value, str) else value:
-                    roots |= _data_roots(file.parent / base)
-    return roots
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            yield node.targets[0].id, node.value
 
 
 def _is_literal(node: ast.expr) -> bool:

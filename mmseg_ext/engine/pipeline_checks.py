@@ -2,24 +2,32 @@
 
 import inspect
 from collections.abc import Iterator
+from pathlib import Path
 
 from mmengine.config import Config
 from mmseg.registry import TRANSFORMS
 
-from .config import class_of, find_dicts
+from .config import assigned_names, class_of, find_dicts
 from .errors import UsageError, one_line
 
 EVALUATION = ('val_dataloader', 'test_dataloader', 'tta_pipeline')
+# Variables that configs hand to loaders.
+VARIABLES = {
+    'train_pipeline': ('train_dataloader',),
+    'val_pipeline': ('val_dataloader',),
+    'test_pipeline': ('val_dataloader', 'test_dataloader'),
+}
 
 
 def check_pipelines(cfg: Config) -> None:
-    """Checks that transforms build, mix no images, and leave nothing to the device that gets lost.
+    """Checks that transforms are used, build, mix no images, and leave nothing that gets lost.
 
     Raises:
         UsageError: The place in the config, and the way out.
     """
     from mmseg_ext.transforms.batch_transform import BatchTransform, where_it_belongs
 
+    _check_variables(cfg)
     parts = {key: cfg.get(key) for key in ('train_dataloader', *EVALUATION)}
     for path, step in find_dicts(parts, 'type'):
         kind = class_of(step, TRANSFORMS) if 'pipeline[' in path else None
@@ -40,6 +48,19 @@ def check_pipelines(cfg: Config) -> None:
 def find_deferred(node: dict) -> Iterator[tuple[str, dict]]:
     """Yields dotted path and config of each transform that leaves its work to the device."""
     return ((path, step) for path, step in find_dicts(node, 'on_device') if step['on_device'])
+
+
+def _check_variables(cfg: Config) -> None:
+    """A leaf that sets ``train_pipeline`` alone changes a variable that nothing reads any more."""
+    file = getattr(cfg, 'filename', None)
+    assigned = assigned_names(Path(file)) if file else set()
+    for name, loaders in VARIABLES.items():
+        if name not in assigned or assigned.intersection(loaders):
+            continue
+        nodes = find_dicts({loader: cfg.get(loader) for loader in loaders}, 'pipeline')
+        if cfg.get(name) not in [node['pipeline'] for _, node in nodes]:
+            wanted = ', '.join(f'{each}=dict(dataset=dict(pipeline={name}))' for each in loaders)
+            raise UsageError(f'{file}: {name} has no effect by itself; set {wanted}')
 
 
 def _check_build(path: str, step: dict) -> None:

@@ -1,6 +1,8 @@
 import copy
+import re
 
 import pytest
+from conftest import load_run_config
 
 from mmseg_ext.engine import preflight
 from mmseg_ext.engine.config import complete_config
@@ -147,3 +149,34 @@ def test_mixtures_do_not_belong_in_pipelines(cfg, part, wrapped, step, snippet):
 def test_a_transform_that_does_not_build_is_named(cfg, step, message):
     set_pipeline(cfg, step, OURS)
     refused(cfg, message)
+
+
+PIPELINE = """
+train_pipeline = [
+    dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
+"""
+LOADER = 'train_dataloader = dict(dataset=dict(pipeline=train_pipeline))\n'
+
+
+def load(file):
+    cfg = load_run_config(file)
+    complete_config(cfg)
+    return cfg
+
+
+def test_a_pipeline_that_no_loader_takes_is_refused(tiny_config, tmp_path):
+    leaf = tmp_path / 'leaf.py'
+    leaf.write_text(f"_base_ = ['{tiny_config}']\n{PIPELINE}")
+    message = rf'{leaf}: train_pipeline has no effect.*set {re.escape(LOADER.split(" ")[0])}='
+    refused(load(leaf), message)
+    leaf.write_text(f"_base_ = ['{tiny_config}']\n{PIPELINE}{LOADER}")
+    preflight.check(load(leaf))
+    # an heir of it may leave both alone, or change the loader by itself
+    heir = tmp_path / 'heir.py'
+    heir.write_text(f"_base_ = ['{leaf}']\ntrain_dataloader = dict(batch_size=2)\n")
+    preflight.check(load(heir))
+    # what the loader has already may be said again
+    heir.write_text(f"_base_ = ['{leaf}']\n{PIPELINE}")
+    preflight.check(load(heir))
+    heir.write_text(f"_base_ = ['{leaf}']\ntest_pipeline = [dict(type='LoadImageFromFile')]\n")
+    refused(load(heir), 'test_pipeline has no effect.*val_dataloader=.*test_dataloader=')
