@@ -35,7 +35,7 @@ bench: setup
 
 sheets: setup
 	$(BIN)/python tools/dataset_converters/demo.py data/demo
-	PYTHON=$(BIN)/python tools/analysis_tools/augmentation_sheets.sh
+	PYTHON=$(BIN)/python docs/augmentations/draw.sh
 
 lint: setup
 	$(BIN)/ruff check .
