@@ -14,7 +14,7 @@ from conftest import ROOT
 
 OPTIONS = [
     '--cfg-options', 'train_dataloader.batch_size=4', 'train_dataloader.num_workers=1',
-    'train_cfg.max_epochs=4', 'train_cfg.val_interval=4', 'default_hooks.logger.interval=1',
+    'train_cfg.max_epochs=8', 'train_cfg.val_interval=8', 'default_hooks.logger.interval=1',
     'default_hooks.curves=None', 'default_hooks.val_sheet=None', 'val_dataloader.dataset.indices=4',
 ]  # fmt: skip
 
@@ -62,7 +62,7 @@ def unbroken(tiny_config, tmp_path_factory):
 def test_nohup_outlives_the_terminal(unbroken):
     seen, log = unbroken
     assert 'training is done' in log and 'SIGHUP' not in log
-    assert [step for step, _ in seen] == list(range(1, 21))
+    assert [step for step, _ in seen] == list(range(1, 41))
 
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGHUP])
@@ -84,7 +84,7 @@ def test_a_signal_saves_all_and_the_command_it_prints_goes_on(
         env = dict(os.environ, PYTHON=sys.executable)
         assert subprocess.run(command, shell=True, cwd=ROOT, env=env).returncode == 0
         resumed = losses(tmp_path)
-        assert [step for step, _ in resumed] == list(range(1, 21))
+        assert [step for step, _ in resumed] == list(range(1, 41))
         for ours, theirs in zip(resumed, unbroken[0], strict=True):
             assert ours[1] == pytest.approx(theirs[1], rel=1e-6)
 
