@@ -1,8 +1,9 @@
 """SegFormer-B0 on CamVid with the fast data pipeline.
 
 Parent:  segformer_mit-b0_1xb16-24e_camvid-128x128.py
-Change:  the fast chain: the same windows and flips, of which only what is kept is resized; flips
-         are left to the data preprocessor, and labels travel as bytes.
+Change:  train_dataloader.dataset.pipeline: the fast chain: the same windows and flips, of which
+             only what is kept is resized; flips are left to the data preprocessor, labels are bytes
+         model.data_preprocessor.type: 'SegDataPreProcessor' -> 'mmseg_ext.SegDataPreProcessor'
 Why:     images a second a core (``benchmark.py data``), with nothing else changed.
 Result:  35.25 mIoU, val, epoch 24, seed 0, as its parent, 2 CPU cores, torch 2.13.0
          (``benchmark.py data-training PARENT --chains stock fast-on-device``)

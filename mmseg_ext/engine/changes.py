@@ -1,5 +1,6 @@
 """What changed between two configs, and what of it a resumed run obeys."""
 
+import difflib
 import enum
 import math
 import re
@@ -30,6 +31,23 @@ SECTIONS = (
     'efficient_conv_bn_eval',
     'compile',
 )
+# What else a run, a test or our tools read; none of it can spoil a resumed run.
+OTHER_SECTIONS = (
+    'load_from',
+    'resume',
+    'test_dataloader',
+    'test_cfg',
+    'test_evaluator',
+    'tta_model',
+    'tta_pipeline',
+    'guards',
+    'env_cfg',
+    'default_scope',
+    'runner_type',
+    'visualizer',
+    'log_processor',
+    'log_level',
+)
 # Hooks that record or display, and change nothing.
 QUIET_HOOKS = {*DEFAULT_HOOKS, 'logger', 'timer', 'visualization'}
 QUIET = re.compile(
@@ -54,7 +72,7 @@ class Difference(NamedTuple):
     new: object
 
     def __str__(self) -> str:
-        return f'{self.path} {_describe(self.old)} -> {_describe(self.new)}'
+        return f'{self.path} {describe(self.old)} -> {describe(self.new)}'
 
 
 class Rule(NamedTuple):
@@ -86,7 +104,7 @@ RULES = tuple(
 )
 
 
-def compare(old: dict, new: dict) -> list[Difference]:
+def compare(old: dict, new: dict, everything: bool = False) -> list[Difference]:
     """Lists the settings in which two configs differ, where the Runner reads them.
 
     None and a setting that is not there are the same, as are lists and tuples. Where two dicts have
@@ -96,14 +114,16 @@ def compare(old: dict, new: dict) -> list[Difference]:
     Args:
         old: The checkpoint's config, from ``parse_config_text``.
         new: The running one, likewise.
+        everything: Also what matters to no resumed run: ``OTHER_SECTIONS``, the hooks that record
+            or display, and the arguments of another class.
     """
     found = (
         difference
-        for section in SECTIONS
+        for section in ((*SECTIONS, *OTHER_SECTIONS) if everything else SECTIONS)
         if section != 'auto_scale_lr' or _scales_rates(old) or _scales_rates(new)
-        for difference in _walk(section, old.get(section), new.get(section))
+        for difference in _walk(section, old.get(section), new.get(section), everything)
     )
-    return [difference for difference in found if not QUIET.match(difference.path)]
+    return [each for each in found if everything or not QUIET.match(each.path)]
 
 
 def classify(difference: Difference, checkpoint: dict) -> Effect:
@@ -129,11 +149,50 @@ def classify(difference: Difference, checkpoint: dict) -> Effect:
     return Effect.TAKEN
 
 
+def describe(value: object) -> str:
+    """A setting's value in short: parts by their types, the rest as Python writes it, cut."""
+    if value is None:
+        return '(not set)'
+    if isinstance(value, dict) and 'type' in value:
+        return str(value['type'])
+    if isinstance(value, (list, tuple)):
+        return f'[{", ".join(map(describe, value))}]'
+    text = repr(value)
+    return text if len(text) <= 60 else f'{text[:57]}...'
+
+
+def describe_change(old: object, new: object) -> str:
+    """``OLD -> NEW``; of a list of parts, a pipeline for one, which came, went and changed.
+
+    Args:
+        old: As in ``Difference``.
+        new: Likewise.
+
+    Returns:
+        For a pipeline ``+ Name, - Name, Name changed``, in the order of the list.
+    """
+    lists = [value for value in (old, new) if value]
+    if not lists or not all(map(_is_list_of_parts, lists)):
+        return f'{describe(old)} -> {describe(new)}'
+    old, new = old or (), new or ()
+    before, after = (list(map(describe, value)) for value in (old, new))
+    words = []
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    for kind, start, end, other_start, other_end in matcher.get_opcodes():
+        if kind == 'equal':
+            pairs = zip(range(start, end), range(other_start, other_end), strict=True)
+            words += [f'{before[i]} changed' for i, j in pairs if any(_walk('', old[i], new[j]))]
+        else:
+            words += [f'- {name}' for name in before[start:end]]
+            words += [f'+ {name}' for name in after[other_start:other_end]]
+    return ', '.join(words)
+
+
 def _scales_rates(cfg: dict) -> bool:
     return bool((cfg.get('auto_scale_lr') or {}).get('enable'))
 
 
-def _walk(path: str, old, new) -> Iterator[Difference]:
+def _walk(path: str, old, new, everything: bool = False) -> Iterator[Difference]:
     # a single scheduler, hook or evaluator stands with or without a list around it
     if isinstance(old, dict) and isinstance(new, (list, tuple)):
         old = [old]
@@ -145,13 +204,14 @@ def _walk(path: str, old, new) -> Iterator[Difference]:
     if len(dicts) == 2 or (dicts and None in (old, new) and 'type' not in dicts[0]):
         old, new = old or {}, new or {}
         keys = {*old, *new}
-        if old.get('type') and new.get('type') and old['type'] != new['type']:
+        other_class = old.get('type') and new.get('type') and old['type'] != new['type']
+        if other_class and not everything:
             keys = {*old} & {*new}
         for key in sorted(keys, key=str):
-            yield from _walk(f'{path}.{key}', old.get(key), new.get(key))
+            yield from _walk(f'{path}.{key}', old.get(key), new.get(key), everything)
     elif _is_list_of_parts(old) and _is_list_of_parts(new) and len(old) == len(new):
         for index, (one, other) in enumerate(zip(old, new, strict=True)):
-            yield from _walk(f'{path}[{index}]', one, other)
+            yield from _walk(f'{path}[{index}]', one, other, everything)
     elif not _equal(old, new):
         yield Difference(path, old, new)
 
@@ -168,14 +228,3 @@ def _equal(old, new) -> bool:
     if isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)):
         return len(old) == len(new) and all(map(_equal, old, new))
     return old == new
-
-
-def _describe(value) -> str:
-    if value is None:
-        return '(not set)'
-    if isinstance(value, dict) and 'type' in value:
-        return str(value['type'])
-    if isinstance(value, (list, tuple)):
-        return f'[{", ".join(map(_describe, value))}]'
-    text = repr(value)
-    return text if len(text) <= 60 else f'{text[:57]}...'
