@@ -12,7 +12,8 @@ from mmseg_ext.engine.errors import UsageError
 REQUIRED = ('Parent', 'Why', 'Result', 'Status')
 # one declaration a line; the others are prose
 DECLARATIONS = ('Change', 'Reconstructed')
-KEYS = (*REQUIRED, *DECLARATIONS)
+# what a leaf may be run with instead, as --cfg-options
+KEYS = (*REQUIRED, *DECLARATIONS, 'Option')
 STATUSES = ('baseline', 'recommended', 'ablation', 'negative result')
 
 _KEY = re.compile(r'([A-Z]\w*):(?:\s+|$)')

@@ -1,0 +1,51 @@
+"""The resolved configs hold the values of golden.json, which was written from the experiment notes.
+
+A key of the file is a pattern of leaves; in a path ``[Name]`` is the element of that type, and
+``{key}`` what each element of a list has under that key.
+"""
+
+import json
+import re
+from fnmatch import fnmatchcase
+
+import pytest
+from conftest import ROOT
+from mmengine.config import Config
+
+CONFIGS = ROOT / 'configs'
+GOLDEN = json.loads((ROOT / 'tests/configs/golden.json').read_text())
+LEAVES = {
+    str(path.relative_to(CONFIGS).with_suffix('')): path
+    for path in sorted(CONFIGS.rglob('*.py'))
+    if '_base_' not in path.parts
+}
+
+
+def find(node, path):
+    for name, place, each in re.findall(r'([\w]+)|\[([^]]+)\]|\{(\w+)\}', path):
+        if each:
+            return [item.get(each) for item in node]
+        if name:
+            node = None if node is None else node.get(name)
+        elif re.fullmatch(r'-?\d+', place):
+            node = node[int(place)]
+        else:
+            (node,) = [item for item in node if item['type'] == place]
+    return json.loads(json.dumps(node))  # tuples are lists
+
+
+@pytest.mark.parametrize('pattern', GOLDEN)
+def test_a_pattern_of_the_golden_file_names_leaves(pattern):
+    assert any(fnmatchcase(name, pattern) for name in LEAVES)
+
+
+@pytest.mark.parametrize('name', LEAVES)
+def test_resolved_values_are_the_golden_ones(name):
+    expected = {}
+    for pattern, values in GOLDEN.items():
+        if fnmatchcase(name, pattern):
+            expected.update(values)
+    if '_3xb' in name or '_2xb' in name:
+        assert expected, f'{name} is of the line of experiments, and golden.json lacks it'
+    cfg = Config.fromfile(LEAVES[name])
+    assert {path: find(cfg, path) for path in expected} == expected
