@@ -19,23 +19,14 @@ Status:  baseline
 """
 
 _base_ = [
-    '../_base_/models/segformer_mit-b2.py',
+    '../_base_/models/segformer_mit-b2_focal-dice.py',
     '../_base_/datasets/ade20k.py',
     '../_base_/schedules/schedule_200e_adamw.py',
     '../_base_/default_runtime.py',
 ]
 model = dict(
     data_preprocessor=dict(size=(512, 512)),
-    decode_head=dict(
-        num_classes=150,
-        loss_decode=dict(
-            _delete_=True,
-            type='mmseg_ext.FocalDiceLoss',
-            focal_weight=0.7,
-            dice_weight=1.3,
-            **_base_.mmseg_averages,
-        ),
-    ),
+    decode_head=dict(num_classes=150, loss_decode=dict(focal_weight=0.7, dice_weight=1.3)),
 )
 cut_out = dict(
     type='RandomCutOut',

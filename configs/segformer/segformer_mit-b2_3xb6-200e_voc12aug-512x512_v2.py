@@ -10,28 +10,14 @@ Result:  59.33 mIoU, val, the user's own log
 Status:  baseline
 """
 
-_base_ = './segformer_mit-b2_3xb6-200e_voc12aug-512x512_v1.py'
-model = dict(
-    decode_head=dict(
-        loss_decode=dict(
-            _delete_=True,
-            type='mmseg_ext.FocalDiceLoss',
-            focal_weight=1.0,
-            dice_weight=1.0,
-            **_base_.mmseg_averages,
-        )
-    )
-)
-train_pipeline = [
-    *_base_.train_pipeline[:5],
-    dict(type='PhotoMetricDistortion'),
-    *_base_.train_pipeline[5:],
+_base_ = [
+    '../_base_/models/segformer_mit-b2_focal-dice.py',
+    '../_base_/datasets/pascal_voc12_aug.py',
+    '../_base_/schedules/schedule_200e_adamw.py',
+    '../_base_/default_runtime.py',
 ]
+model = dict(data_preprocessor=dict(size=(512, 512)), decode_head=dict(num_classes=21))
 train_dataloader = dict(
-    dataset=dict(
-        datasets=[
-            dict(each, pipeline=train_pipeline) for each in _base_.train_dataloader.dataset.datasets
-        ]
-    )
+    batch_size=6, num_workers=8, sampler=dict(type='DefaultSampler', shuffle=True)
 )
 param_scheduler = [_base_.param_scheduler[0], dict(_base_.param_scheduler[1], end=201)]

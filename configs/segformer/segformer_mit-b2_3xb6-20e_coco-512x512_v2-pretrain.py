@@ -14,24 +14,12 @@ Status:  ablation
 """
 
 _base_ = [
-    '../_base_/models/segformer_mit-b2.py',
+    '../_base_/models/segformer_mit-b2_focal-dice.py',
     '../_base_/datasets/coco_voc.py',
     '../_base_/schedules/schedule_200e_adamw.py',
     '../_base_/default_runtime.py',
 ]
-model = dict(
-    data_preprocessor=dict(size=(512, 512)),
-    decode_head=dict(
-        num_classes=21,
-        loss_decode=dict(
-            _delete_=True,
-            type='mmseg_ext.FocalDiceLoss',
-            focal_weight=1.0,
-            dice_weight=1.0,
-            **_base_.mmseg_averages,
-        ),
-    ),
-)
+model = dict(data_preprocessor=dict(size=(512, 512)), decode_head=dict(num_classes=21))
 train_dataloader = dict(
     batch_size=6, num_workers=8, sampler=dict(type='DefaultSampler', shuffle=True)
 )

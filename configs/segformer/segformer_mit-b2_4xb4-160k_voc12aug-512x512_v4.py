@@ -17,9 +17,9 @@ Change:  model.backbone.init_cfg.checkpoint: 'checkpoints/mit_b2_converted_from_
          optim_wrapper: bfloat16; without pos_block, which matched nothing
          param_scheduler: a warm-up of 1,500 iterations, and rates that change each iteration
          default_hooks: by iterations
-Why:     59.33 is 16 below the same user's UPerNet-R50, at a rate and a length close to the published
-         ones. So the weights are the first suspect, and this version verifies them; the narrow head
-         and the averages are others. One GPU: tools/analysis_tools/schedule.py CONFIG --gpus 1
+Why:     59.33 is 16 below the same user's UPerNet-R50, at nearly the published rate and length. So
+         the weights are the first suspect, and this version verifies them; the narrow head and the
+         averages are others. For one GPU: tools/analysis_tools/schedule.py CONFIG --gpus 1
 Result:  not run yet
 Status:  recommended
 """

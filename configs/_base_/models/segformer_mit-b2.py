@@ -5,11 +5,6 @@ tools/model_converters/hf_mit2mmseg.py makes of ``nvidia/mit-b2``.
 """
 
 _base_ = './segformer_mit-b0.py'
-# for mmseg_ext.FocalDiceLoss: focal over all pixels and classes, ignored pixels too, and one dice
-# of an image, as MMSegmentation's FocalLoss and DiceLoss average
-mmseg_averages = dict(
-    avg_non_ignore=False, avg_over_classes=True, pooled=True, per_image=True, count_ignored=True
-)
 model = dict(
     backbone=dict(
         embed_dims=64,
