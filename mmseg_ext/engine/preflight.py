@@ -104,7 +104,13 @@ def check_types(cfg: Config) -> None:
 
 
 def check_ops(model: dict) -> None:
-    """Raises ``UsageError`` if a class needs mmcv's compiled ops and this install has none."""
+    """Raises ``UsageError`` if a class needs timm, or mmcv's compiled ops, and they are not here."""
+    for path, node in find_dicts(dict(model=model), 'type'):
+        if str(node['type']).endswith('TIMMBackbone') and not importlib.util.find_spec('timm'):
+            raise UsageError(
+                f"{path}: TIMMBackbone needs timm: pip install -e '.[timm]', where torchvision "
+                'fits torch (README.md, "The stack")'
+            )
     if importlib.util.find_spec('mmcv._ext'):
         return
     for path, node in find_dicts(dict(model=model), 'type'):

@@ -26,7 +26,8 @@ def check_weights(cfg: Config) -> None:
         return
     model = dict(model=cfg.get('model'))
     for path, node in find_dicts(model, 'pretrained'):
-        if node['pretrained']:
+        # timm's is a switch
+        if isinstance(node['pretrained'], str):
             check_source(f'{path}.pretrained', node['pretrained'])
     for path, node in find_dicts(model, 'checkpoint'):
         if node.get('type') == 'Pretrained':

@@ -91,7 +91,9 @@ def weight_sources(cfg: Config) -> dict[str, str]:
     model = dict(model=cfg.get('model'))
     found = {'load_from': cfg.get('load_from')}
     for path, node in find_dicts(model, 'pretrained'):
-        found[f'{path}.pretrained'] = node['pretrained']
+        # timm's is a switch
+        if isinstance(node['pretrained'], str):
+            found[f'{path}.pretrained'] = node['pretrained']
     for path, node in find_dicts(model, 'checkpoint'):
         if node.get('type') == 'Pretrained':
             found[f'{path}.checkpoint'] = node['checkpoint']

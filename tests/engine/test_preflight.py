@@ -11,6 +11,8 @@ from PIL import Image
 from mmseg_ext.engine import preflight
 from mmseg_ext.engine.config import complete_config
 from mmseg_ext.engine.errors import UsageError
+from mmseg_ext.engine.weights import check_weights
+from mmseg_ext.records.checksums import weight_sources
 
 
 @pytest.fixture
@@ -149,6 +151,22 @@ def test_with_compiled_ops_it_is_not(cfg, monkeypatch):
     cfg.model.decode_head.loss_decode = ConfigDict(type='FocalLoss')
     monkeypatch.setattr(importlib.util, 'find_spec', lambda name: object())
     preflight.check_ops(cfg.model)
+
+
+def test_a_backbone_of_timm_without_timm_names_the_extra(cfg, monkeypatch):
+    cfg.model.backbone = ConfigDict(type='TIMMBackbone', model_name='convnext_tiny')
+    monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
+    with pytest.raises(UsageError, match=r'model\.backbone: TIMMBackbone needs timm: .*\[timm\]'):
+        preflight.check(cfg)
+
+
+def test_timm_s_pretrained_is_no_file(cfg):
+    cfg.model.backbone = ConfigDict(type='TIMMBackbone', pretrained=True)
+    check_weights(cfg)
+    assert weight_sources(cfg) == {}
+    cfg.model.backbone.pretrained = 'gone.pth'
+    with pytest.raises(UsageError, match=r'model\.backbone\.pretrained.*gone\.pth'):
+        check_weights(cfg)
 
 
 def test_training_needs_no_test_set_and_testing_no_training_set(cfg):
