@@ -104,7 +104,7 @@ def check_types(cfg: Config) -> None:
 
 
 def check_ops(model: dict) -> None:
-    """Raises ``UsageError`` if a class needs timm, or mmcv's compiled ops, and they are not here."""
+    """Raises ``UsageError`` if a class needs timm or mmcv's compiled ops, which are not here."""
     for path, node in find_dicts(dict(model=model), 'type'):
         if str(node['type']).endswith('TIMMBackbone') and not importlib.util.find_spec('timm'):
             raise UsageError(
