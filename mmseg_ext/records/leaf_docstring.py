@@ -84,9 +84,10 @@ def read_leaf(file: Path) -> Leaf:
     if not file.is_file():
         raise UsageError(f'there is no config {file}')
     try:
-        body = ast.parse(file.read_text()).body
-    except SyntaxError as error:
-        raise UsageError(f'{file}:{error.lineno}: no Python: {error.msg}') from error
+        body = ast.parse(file.read_bytes()).body
+    except (SyntaxError, ValueError) as error:  # a zero byte is a ValueError
+        line = getattr(error, 'lineno', None) or 1
+        raise UsageError(f'{file}:{line}: no Python: {getattr(error, "msg", error)}') from error
     docstring = body[0].value if body and isinstance(body[0], ast.Expr) else None
     if not isinstance(docstring, ast.Constant) or not isinstance(docstring.value, str):
         raise UsageError(f'{file}:1: not a leaf: it has no docstring that says {", ".join(KEYS)}')
@@ -94,7 +95,9 @@ def read_leaf(file: Path) -> Leaf:
     sections = _read_sections(file, docstring.lineno, lines)
     for key in REQUIRED:
         if key not in sections:
-            raise UsageError(f'{file}:{docstring.lineno}: the docstring has no line `{key}:`')
+            raise UsageError(
+                f'{file}:{docstring.lineno}: not a leaf: its docstring has no `{key}:`'
+            )
     prose = {key: _join(lines) for key, lines in sections.items() if key not in DECLARATIONS}
     declarations = {key: _read_declarations(file, sections.get(key, [])) for key in DECLARATIONS}
     for key, text in prose.items():

@@ -10,17 +10,24 @@ from mmengine.model import revert_sync_batchnorm
 from mmseg.registry import DATASETS, MODELS
 from mmseg.utils import register_all_modules
 
+from mmseg_ext.records.leaf_docstring import find_leaves, read_leaf
+from mmseg_ext.records.lineage import check_leaf
+from mmseg_ext.records.lineage_table import make_table, read_table
+from mmseg_ext.records.lineage_tree import grow, read_leaves
+
 CONFIGS = ROOT / 'configs'
-LEAVES = sorted(set(CONFIGS.rglob('*.py')) - set((CONFIGS / '_base_').rglob('*.py')))
+LEAVES = find_leaves(CONFIGS)
 PIECES = sorted((CONFIGS / '_base_').rglob('*.py'))
 
 
 @pytest.mark.parametrize('path', LEAVES, ids=lambda path: path.stem)
-def test_a_leaf_documents_itself(path):
-    text = ast.get_docstring(ast.parse(path.read_text())) or ''
-    keys = [line.partition(':')[0] for line in text.splitlines()]
-    for key in ('Parent', 'Why', 'Result', 'Status'):
-        assert key in keys, f'{path.name} says no {key}'
+def test_a_leaf_differs_from_its_parent_in_what_its_docstring_declares(path):
+    assert '\n'.join(check_leaf(read_leaf(path))) == ''
+
+
+def test_the_table_of_versions_is_the_generated_one():
+    table = make_table(grow(read_leaves([CONFIGS])), ROOT)
+    assert read_table(ROOT / 'README.md') == table, 'run tools/analysis_tools/lineage.py --update'
 
 
 @pytest.mark.parametrize('path', PIECES, ids=lambda path: path.stem)

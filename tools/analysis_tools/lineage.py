@@ -2,6 +2,7 @@
 """Prints the family tree of the leaves in configs/: parent, changes, result; or proves it true."""
 
 import argparse
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -73,7 +74,7 @@ def check(paths: list[Path]) -> list[str]:
                 found += check_leaf(read_leaf(file))
             except UsageError as error:
                 found.append(str(error))
-        readme = path.resolve().parent / 'README.md'
+        readme = Path(os.path.relpath(path.resolve().parent / 'README.md'))
         if path.is_dir() and not found and has_markers(readme):
             table = make_table(grow(read_leaves([path])), readme.parent)
             if read_table(readme) != table:
@@ -101,7 +102,8 @@ def show(console: Console, rows: list[Row], work_dirs: Path | None) -> None:
         keys = list(dict.fromkeys(map(short_path, leaf.changes)))
         if len(keys) > MAX_KEYS:
             keys[MAX_KEYS:] = [f'and {len(keys) - MAX_KEYS} more']
-        line.append(f'  {", ".join(keys)}', 'dim')
+        if keys:
+            line.append(f'  {", ".join(keys)}', 'dim')
         branch = branches[row.depth - 1].add(line) if row.depth else Tree(line)
         branches[row.depth :] = [branch]
         if row.depth == 0:
