@@ -149,31 +149,37 @@ def classify(difference: Difference, checkpoint: dict) -> Effect:
     return Effect.TAKEN
 
 
-def describe(value: object) -> str:
-    """A setting's value in short: parts by their types, the rest as Python writes it, cut."""
+def describe(value: object, width: int | None = 60) -> str:
+    """A setting's value: parts by their types, the rest as Python writes it.
+
+    Args:
+        value: As in ``Difference``.
+        width: Letters to which a long one is cut; None leaves it whole.
+    """
     if value is None:
         return '(not set)'
     if isinstance(value, dict) and 'type' in value:
         return str(value['type'])
     if isinstance(value, (list, tuple)):
-        return f'[{", ".join(map(describe, value))}]'
+        return f'[{", ".join(describe(item, width) for item in value)}]'
     text = repr(value)
-    return text if len(text) <= 60 else f'{text[:57]}...'
+    return text if width is None or len(text) <= width else f'{text[: width - 3]}...'
 
 
-def describe_change(old: object, new: object) -> str:
+def describe_change(old: object, new: object, width: int | None = 60) -> str:
     """``OLD -> NEW``; of a list of parts, a pipeline for one, which came, went and changed.
 
     Args:
         old: As in ``Difference``.
         new: Likewise.
+        width: As for ``describe``.
 
     Returns:
         For a pipeline ``+ Name, - Name, Name changed``, in the order of the list.
     """
     lists = [value for value in (old, new) if value]
     if not lists or not all(map(_is_list_of_parts, lists)):
-        return f'{describe(old)} -> {describe(new)}'
+        return f'{describe(old, width)} -> {describe(new, width)}'
     old, new = old or (), new or ()
     before, after = (list(map(describe, value)) for value in (old, new))
     words = []

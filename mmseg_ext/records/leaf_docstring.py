@@ -12,7 +12,7 @@ from mmseg_ext.engine.errors import UsageError
 REQUIRED = ('Parent', 'Why', 'Result', 'Status')
 # one declaration a line; the others are prose
 DECLARATIONS = ('Change', 'Reconstructed')
-# what a leaf may be run with instead, as --cfg-options
+# Option: what else a leaf may be run with, as --cfg-options
 KEYS = (*REQUIRED, *DECLARATIONS, 'Option')
 STATUSES = ('baseline', 'recommended', 'ablation', 'negative result')
 

@@ -97,7 +97,7 @@ def undeclared(found: list[Difference], changes: tuple[Declaration, ...]) -> lis
             continue
         if _original(difference) in all_found:
             continue
-        text = describe_change(difference.old, difference.new)
+        text = describe_change(difference.old, difference.new, width=None)
         groups[_INDEX.sub('[*]', difference.path), text].append(difference.path)
     return [f'{_common_path(paths)}: {text}' for (_, text), paths in groups.items()]
 
@@ -122,10 +122,9 @@ def _check_change(change: Declaration, found: list[Difference]) -> list[str]:
     for path, old, new in covered:
         if not covers(change.path, path, exactly=True):
             continue
-        text = describe_change(old, new)
-        # a value that is cut off, a path for one, is said in words
-        if _is_plain(old) and _is_plain(new) and '...' not in text:
-            true = change.text == text or change.text.startswith(f'{text};')
+        text = describe_change(old, new, width=None)
+        if _is_plain(old) and _is_plain(new):
+            true = _says(change.text, text, describe_change(old, new))
         elif change.text[0] in '+-':  # of a list, what came and went is no free text
             words = change.text.partition(';')[0]
             true = set(_CAME_OR_WENT.findall(words)) == set(_CAME_OR_WENT.findall(text))
@@ -140,13 +139,19 @@ def _check_reconstructed(leaf: Leaf) -> list[tuple[int, str]]:
     problems = []
     for declaration in leaf.reconstructed:
         values = _look_up(resolve(leaf.file), declaration.path)
-        for text in dict.fromkeys(map(describe, values)):
-            if declaration.text != text and not declaration.text.startswith(f'{text};'):
+        for value in values:
+            text = describe(value, width=None)
+            if not _says(declaration.text, text, describe(value)):
                 said = f'reconstructed is\n    {declaration}\nbut it is'
                 problems.append((declaration.line, f'{said}\n    {declaration.path}: {text}'))
         if not values:
             problems.append((declaration.line, f'the config has no {declaration.path}'))
-    return problems
+    return list(dict.fromkeys(problems))
+
+
+def _says(text: str, whole: str, short: str) -> bool:
+    """Whether a declaration is a value, written out or cut, and maybe a reason."""
+    return text in (whole, short) or text.startswith((f'{whole};', f'{short};'))
 
 
 def _look_up(node, path: str) -> list:

@@ -115,7 +115,8 @@ def short_text(change: Declaration, width: int = 60) -> str:
     text = change.text.partition(';')[0]
     if len(text) <= width:
         return text
-    return text[: width - 3].rpartition(' ')[0] + ' ...'
+    start = text[: width - 3]
+    return (start.rpartition(' ')[0] or start[:-1]) + ' ...'
 
 
 def score_of(leaf: Leaf) -> float | None:

@@ -17,6 +17,7 @@ Change:  model.decode_head.loss_decode: cross-entropy -> focal 1.0 + dice 1.0,
 Why:     two lines
          of prose: with a colon
 Reconstructed:  train_dataloader.batch_size: 6; on 3 GPUs
+Option:  --cfg-options optim_wrapper.optimizer.lr=1e-5
 Result:  59.33 mIoU, val, epoch 200
 Status:  negative result; gradients fade
 """
@@ -63,10 +64,10 @@ def test_reads_what_a_leaf_says(tmp_path):
         (DOCSTRING, 'x = 1', r'v2\.py:1: not a leaf: it has no docstring'),
         (DOCSTRING, '"""Words."""', r'v2\.py:1: not a leaf: its docstring has no `Parent:`'),
         ('Parent:', 'Parents:', r'v2\.py:5: `Parents:` is no key of a leaf; did you mean Parent'),
-        ('Status:', 'Why:', r'v2\.py:13: a second `Why:`'),
-        ('negative result', 'bad', r"v2\.py:13: Status is 'bad; grad.*baseline, recommended"),
-        ('negative result', 'baselines', r'v2\.py:13: Status is'),
-        ('59.33 mIoU, val, epoch 200', '', r'v2\.py:12: `Result:` says nothing'),
+        ('Status:', 'Why:', r'v2\.py:14: a second `Why:`'),
+        ('negative result', 'bad', r"v2\.py:14: Status is 'bad; grad.*baseline, recommended"),
+        ('negative result', 'baselines', r'v2\.py:14: Status is'),
+        ('59.33 mIoU, val, epoch 200', '', r'v2\.py:13: `Result:` says nothing'),
         ('         of prose', 'of prose', r"v2\.py:10: neither a key nor indented: 'of prose"),
         ('model.decode_head.loss_decode:', 'the loss:', r'v2\.py:6: "the loss.* is no `PATH: TEX'),
         ('         optim', '    optim', r'v2\.py:8: .* is indented by 4, its first line by 9'),
@@ -131,6 +132,16 @@ def test_names_the_line_that_the_docstring_lacks(tmp_path, body, line):
     assert needed(tmp_path, body, f'{line}; a reason') == []
 
 
+def test_a_long_value_may_be_cut_or_whole(tmp_path):
+    body = f"load_from = '{'a' * 70}/epoch_200.pth'"
+    (line,) = needed(tmp_path, body)
+    assert line.endswith("a/epoch_200.pth'")
+    assert needed(tmp_path, body, line) == []
+    assert needed(tmp_path, body, f"load_from: (not set) -> '{'a' * 56}...; a reason") == []
+    (problem,) = check(tmp_path, body, line.replace('200', '100'))
+    assert problem.endswith(line)
+
+
 def test_the_arguments_of_another_class_have_to_be_declared(tmp_path):
     body = (
         "optim_wrapper = dict(optimizer=dict(_delete_=True, type='AdamW', lr=0.01, betas=(0, 1)))"
@@ -184,6 +195,7 @@ def test_what_the_test_set_alone_changes_needs_a_line(tmp_path):
     [
         ('train_cfg.max_epochs: 200 -> 60', 'but it is\n    train_cfg.max_epochs: 200 -> 50'),
         ('train_cfg.max_epochs: 200 -> 5', 'but it is\n    train_cfg.max_epochs: 200 -> 50'),
+        ('train_cfg.max_epochs: 200 -> 500', 'but it is\n    train_cfg.max_epochs: 200 -> 50'),
         ('train_cfg.max_epochs: fewer', 'but it is\n    train_cfg.max_epochs: 200 -> 50'),
         ('train_cfg.val_interval: 10 -> 5', ':4: declared, but there nothing differs'),
         (f'{IN_BOTH}: + Erase, - RandomFlip', f'but it is\n    {IN_BOTH}: RandomFlip changed, + '),
@@ -244,6 +256,8 @@ def test_a_parent_that_is_none(tmp_path):
     assert 'its parent v1.py cannot be read' in problem and 'v1.py:1: not a leaf' in problem
     write_leaf(tmp_path, 'v1', 'v2.py')
     (problem,) = check_leaf(read_leaf(leaf))
+    assert problem == f'{tmp_path / "v1.py"}: its parent v2.py descends from it'
+    (problem,) = check_leaf(read_leaf(write_leaf(tmp_path, 'v3', 'v2.py')))
     assert problem == f'{tmp_path / "v1.py"}: its parent v2.py descends from it'
 
 
