@@ -1,7 +1,8 @@
 """SegFormer-B2 on ADE20K, V1.1: V1 from epoch 120, crop 480, ten times the rate.
 
 Parent:  segformer_mit-b2_3xb2-200e_ade20k-512x512_v1.py
-Change:  load_from: V1's epoch 120
+Change:  load_from: (not set) ->
+             'work_dirs/segformer_mit-b2_3xb2-200e_ade20k-512x512_v1/epoch_120.pth'
          model.data_preprocessor.size: [512, 512] -> [480, 480]
          train_dataloader.dataset.pipeline: crop 512 -> 480
          optim_wrapper.optimizer.lr: 6e-06 -> 6e-05

@@ -8,7 +8,9 @@ Change:  train_dataloader.dataset: ADE20K, with RandomCutOut after PhotoMetricDi
          model.decode_head.loss_decode.focal_weight: 1.0 -> 0.7
          model.decode_head.loss_decode.dice_weight: 1.0 -> 1.3
          model.backbone.init_cfg: ImageNet again
-         load_from: none
+         load_from:
+             'work_dirs/segformer_mit-b2_3xb6-200e_voc12aug-512x512_v2/epoch_200.pth'
+             -> (not set)
 Why:     150 classes. The rate is a tenth of SegFormer's, at 6 images instead of 16: a fine-tuning
          rate for a head that starts from nothing.
 Reconstructed:

@@ -1,8 +1,8 @@
 """SegFormer-B2 on VOC 2012 and SBD, V2 with RandomErasing.
 
 Parent:  segformer_mit-b2_3xb6-200e_voc12aug-512x512_v2.py
-Change:  train_dataloader.dataset.datasets[*].pipeline: + mmseg_ext.RandomErasing, half of the
-             images, after PhotoMetricDistortion
+Change:  train_dataloader.dataset.datasets[*].pipeline: + mmseg_ext.RandomErasing; after
+             PhotoMetricDistortion
 Why:     objects that are half hidden.
 Result:  not run yet
 Status:  ablation

@@ -1,7 +1,8 @@
 """SegFormer-B2 on VOC 2012 and SBD, V3: V2 fine-tuned at a tenth of its rate.
 
 Parent:  segformer_mit-b2_3xb6-200e_voc12aug-512x512_v2.py
-Change:  load_from: V2's epoch 200
+Change:  load_from: (not set) ->
+             'work_dirs/segformer_mit-b2_3xb6-200e_voc12aug-512x512_v2/epoch_200.pth'
          model.backbone.init_cfg: none, load_from fills the network
          optim_wrapper.optimizer.lr: 6e-05 -> 6e-06
          param_scheduler[0].start_factor: 1e-06 -> 1e-07
