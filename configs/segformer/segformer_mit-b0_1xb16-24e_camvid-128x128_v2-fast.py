@@ -7,7 +7,7 @@ Change:  train_dataloader.dataset.pipeline: the fast chain: the same windows and
 Why:     images a second a core (``benchmark.py data``), with nothing else changed.
 Result:  35.25 mIoU, val, epoch 24, seed 0, as its parent, 2 CPU cores, torch 2.13.0
          (``benchmark.py data-training PARENT --chains stock fast-on-device``)
-Status:  recommended
+Status:  baseline; v3 goes on from it
 """
 
 _base_ = './segformer_mit-b0_1xb16-24e_camvid-128x128.py'
