@@ -84,7 +84,7 @@ def recorded_peak_rates(
         epochs, epoch_length = 1, iters or 1
     elif epochs and iters:
         epoch_length = iters // epochs
-    schedulers = _build_schedulers(wrapper, old, epochs or 1, epoch_length)
+    schedulers = build_schedulers(wrapper, old, epochs or 1, epoch_length)
     if schedulers is None:
         left_out.append('its schedule')
     return peak_rates(model, wrapper, schedulers or [], epochs or 1, epoch_length), left_out
@@ -111,10 +111,18 @@ def _build_wrapper(
         logger.setLevel(level)
 
 
-def _build_schedulers(
-    wrapper: OptimWrapper, old: dict, epochs: int, epoch_length: int
+def build_schedulers(
+    wrapper: OptimWrapper, cfg: dict, epochs: int, epoch_length: int
 ) -> list[_ParamScheduler] | None:
-    given = old.get('param_scheduler') or []
+    """Builds a config's schedulers as MMEngine's Runner does; None if one is unknown or unfit.
+
+    Args:
+        wrapper: The optimizer that they work on.
+        cfg: A config with ``param_scheduler``; no package that it names is imported.
+        epochs: Epochs of the training; 1 in a loop that counts iterations.
+        epoch_length: Iterations of an epoch.
+    """
+    given = cfg.get('param_scheduler') or []
     schedulers = []
     for scheduler in [given] if isinstance(given, dict) else given:
         if scheduler.get('type') not in PARAM_SCHEDULERS.module_dict:

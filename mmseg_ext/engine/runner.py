@@ -7,7 +7,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import master_only
 from mmengine.model import revert_sync_batchnorm
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict, _ParamScheduler
 from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as MMEngineRunner
 from torch import nn
@@ -29,6 +29,7 @@ from .distributed import (
 from .errors import UsageError
 from .formatted_config import FormattedOnceConfig
 from .guards import read_guards
+from .optim_checks import silent_settings, unfinished
 from .resume import resolve_resume
 from .workers import shield_workers
 
@@ -144,14 +145,31 @@ class Runner(MMEngineRunner):
             self.register_hook(dict(type='mmseg_ext.SyncStatisticsHook'))
 
     def build_optim_wrapper(self, optim_wrapper: OptimWrapper | dict) -> OptimWrapper:
-        """Builds the optimizer; without a GPU an ``AmpOptimWrapper`` becomes a plain one."""
+        """Builds the optimizer, and warns of settings without effect.
+
+        Without a GPU an ``AmpOptimWrapper`` becomes a plain one.
+        """
         is_config = isinstance(optim_wrapper, dict)
         if is_config and optim_wrapper.get('type') == 'AmpOptimWrapper' and on_cpu():
             self.logger.warning('no GPU: AMP is off, training in float32')
             amp_only = ('loss_scale', 'dtype', 'use_fsdp')
             kept = {key: value for key, value in optim_wrapper.items() if key not in amp_only}
             optim_wrapper = dict(kept, type='OptimWrapper')
-        return super().build_optim_wrapper(optim_wrapper)
+        built = super().build_optim_wrapper(optim_wrapper)
+        if is_config and not isinstance(built, OptimWrapperDict):
+            for said in silent_settings(self.model, optim_wrapper, built.optimizer):
+                self.logger.warning(said)
+        return built
+
+    def build_param_scheduler(
+        self, scheduler: _ParamScheduler | dict | list
+    ) -> list[_ParamScheduler] | dict[str, list[_ParamScheduler]]:
+        """Builds the schedulers, and warns of those that the training will not come near to."""
+        built = super().build_param_scheduler(scheduler)
+        for schedulers in built.values() if isinstance(built, dict) else [built]:
+            for said in unfinished(schedulers, self.max_epochs, self.max_iters):
+                self.logger.warning(said)
+        return built
 
     @master_only
     def dump_config(self) -> None:

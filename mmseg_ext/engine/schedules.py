@@ -77,15 +77,27 @@ class Simulation:
             The highest and the last learning rate of each of the groups.
         """
         highest = [0.0] * len(self.groups)
+        for rates in self.in_force(epochs, epoch_length, epoch, done):
+            highest = list(map(max, highest, rates))
+        last = [group['lr'] for group in self.groups]
+        return [highest[place] for place in self.places], [last[place] for place in self.places]
+
+    def in_force(
+        self, epochs: int, epoch_length: int, epoch: int = 0, done: int = 0
+    ) -> Iterator[list[float]]:
+        """Yields the distinct learning rates that each step takes; ``places`` says whose they are.
+
+        Args:
+            epochs: As in ``run``.
+            epoch_length: As in ``run``.
+            epoch: As in ``run``.
+            done: As in ``run``.
+        """
         with warnings.catch_warnings():
             # that no optimizer steps between them
             warnings.simplefilter('ignore', UserWarning)
             for _ in self._steps(epochs, epoch_length, epoch, done):
-                highest = [
-                    max(old, group['lr']) for old, group in zip(highest, self.groups, strict=True)
-                ]
-        last = [group['lr'] for group in self.groups]
-        return [highest[place] for place in self.places], [last[place] for place in self.places]
+                yield [group['lr'] for group in self.groups]
 
     def _steps(self, epochs: int, epoch_length: int, epoch: int, done: int) -> Iterator[None]:
         """Pauses wherever a new rate is in force; what the last step of all would set, never is."""

@@ -1,0 +1,231 @@
+"""What a config trains, in numbers: images, epochs, iterations, steps, schedulers, rates."""
+
+import copy
+import dataclasses
+import math
+import re
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.optim import OptimWrapper
+from mmengine.registry import DefaultScope
+from mmseg.registry import DATASETS
+
+from mmseg_ext.engine import preflight
+from mmseg_ext.engine.config import find_dicts, is_by_epoch
+from mmseg_ext.engine.errors import UsageError
+from mmseg_ext.engine.peak_rates import build_schedulers
+from mmseg_ext.engine.schedules import Simulation
+
+from .rules import Setup
+
+NAMED_GPUS = re.compile(r'_(\d+)xb(\d+)-')  # in a leaf's name, as MMSegmentation has it
+VAL_INTERVAL = 1000  # of MMEngine's IterBasedTrainLoop
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """A config's training on some GPUs.
+
+    Attributes:
+        cfg: The config.
+        setup: How a batch is put together.
+        images: Training images.
+        by_epoch: Whether the loop counts epochs.
+        epoch_length: Iterations in which each image is seen once; of an endless sampler a fraction.
+        epochs: Length of the training in epochs.
+        iterations: In iterations.
+    """
+
+    cfg: Config
+    setup: Setup
+    images: int
+    by_epoch: bool
+    epoch_length: float
+    epochs: float
+    iterations: int
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps; MMEngine makes one of what is left at the end."""
+        return math.ceil(self.iterations / self.setup.accumulation)
+
+    @property
+    def samples(self) -> int:
+        """Images seen, those included that fill up a GPU's share."""
+        share = math.ceil(self.images / self.setup.gpus) * self.setup.gpus
+        full = self.epoch_length * self.setup.per_iter
+        return round(self.epochs * min(share, full) if self.by_epoch else self.epochs * full)
+
+    @property
+    def val_interval(self) -> int:
+        """Epochs or iterations between two validations."""
+        return self.cfg.train_cfg.get('val_interval', 1 if self.by_epoch else VAL_INTERVAL)
+
+    @property
+    def save_interval(self) -> tuple[int, bool]:
+        """Epochs or iterations between two checkpoints, and whether they are epochs."""
+        hook = (self.cfg.get('default_hooks') or {}).get('checkpoint')
+        if hook is None:  # complete_config adds one
+            return self.val_interval, self.by_epoch
+        return hook.get('interval', -1), hook.get('by_epoch', self.by_epoch)
+
+    def in_iterations(self, scheduler: dict) -> tuple[int, int]:
+        """Begin and end of a scheduler in iterations."""
+        by_epoch = scheduler.get('by_epoch', True)
+        begin, end = scheduler.get('begin', 0), scheduler.get('end')
+        if end is None:
+            end = self.epochs if by_epoch else self.iterations
+        unit = self.epoch_length if by_epoch else 1
+        return round(begin * unit), round(end * unit)
+
+
+def read_recipe(cfg: Config, setup: Setup, images: int) -> Recipe:
+    """Reads a config's training.
+
+    Args:
+        cfg: The config.
+        setup: How its batch is put together.
+        images: Training images.
+
+    Raises:
+        UsageError: The config does not say how long it trains.
+    """
+    loop, by_epoch = cfg.train_cfg, is_by_epoch(cfg)
+    key = 'max_epochs' if by_epoch else 'max_iters'
+    if not isinstance(loop.get(key), (int, float)):
+        raise UsageError(f'train_cfg.{key} is not set, so the length of the training is unknown')
+    loader = cfg.train_dataloader
+    if is_endless(loader):
+        length = images / setup.per_iter
+    else:
+        drop = loader.get('drop_last', False)
+        length = (math.floor if drop else math.ceil)(
+            math.ceil(images / setup.gpus) / setup.batch  # DefaultSampler fills up the shares
+        )
+    if not length:
+        raise UsageError(
+            f'{images} training images on {setup.gpus} GPUs fill no batch of {setup.batch} a GPU, '
+            'and drop_last=True drops the rest'
+        )
+    epochs = loop[key] if by_epoch else loop[key] / length
+    iterations = round(epochs * length)
+    return Recipe(cfg, setup, images, by_epoch, length, epochs, iterations)
+
+
+def is_endless(loader: dict) -> bool:
+    """Whether a loader's sampler has no epochs."""
+    return 'InfiniteSampler' in str((loader.get('sampler') or {}).get('type'))
+
+
+def read_setup(cfg: Config, gpus: int | None = None) -> tuple[Setup, str | None]:
+    """How the batch of a config is put together on the GPUs that it was written for.
+
+    Args:
+        cfg: The config, loaded from a file.
+        gpus: Their number; default: ``{gpus}xb{batch}`` in the name says it.
+
+    Returns:
+        The setup, and a note where the name says another batch than the config.
+
+    Raises:
+        UsageError: No training, no batch, or no number of GPUs.
+    """
+    for key in ('train_dataloader', 'train_cfg'):
+        if not cfg.get(key):
+            raise UsageError(f'{cfg.filename} has no {key}: it trains nothing')
+    batch = cfg.train_dataloader.get('batch_size')
+    if not isinstance(batch, int) or batch < 1:
+        raise UsageError(f'{cfg.filename}: train_dataloader.batch_size={batch} is no batch')
+    named = NAMED_GPUS.search(Path(cfg.filename).name)
+    if not gpus and not named:
+        raise UsageError(
+            f'{Path(cfg.filename).name} does not say for how many GPUs it is (as 3xb6 does); '
+            'say it with --of-gpus'
+        )
+    note = None
+    if named and int(named[2]) != batch:
+        note = f'the name says b{named[2]}, train_dataloader.batch_size={batch} is what trains'
+    counts = (cfg.get('optim_wrapper') or {}).get('accumulative_counts', 1)
+    return Setup(gpus or int(named[1]), batch, counts), note
+
+
+def count_images(cfg: Config) -> int:
+    """Counts the training images of a config, without loading one; wrappers count.
+
+    Raises:
+        UsageError: The files are not there, and ``--images`` is the way out.
+    """
+    dataset = cfg.train_dataloader.dataset
+    try:
+        with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmseg')):
+            for path, node in preflight.find_datasets('train', dataset):
+                if preflight.is_remote(node):
+                    raise UsageError(f'{path} lies on a server')
+                preflight.build_dataset(path, node)
+            bare = copy.deepcopy(dataset)
+            for _, node in find_dicts(bare, 'pipeline'):
+                node['pipeline'] = []
+            return len(DATASETS.build(bare))
+    except UsageError as error:
+        raise UsageError(f'{error}; or say how many images there are with --images') from error
+
+
+def scaled_rate(cfg: Config, setup: Setup) -> float | None:
+    """The base learning rate, with what ``auto_scale_lr`` makes of it; None if there is none.
+
+    MMEngine's own scaling knows the images of an iteration and no accumulation.
+    """
+    rate = ((cfg.get('optim_wrapper') or {}).get('optimizer') or {}).get('lr')
+    if not isinstance(rate, (int, float)):
+        return None
+    scaling = cfg.get('auto_scale_lr') or {}
+    if scaling.get('enable') and scaling.get('base_batch_size'):
+        return rate * setup.per_iter / scaling['base_batch_size']
+    return float(rate)
+
+
+def find_rates(recipe: Recipe, base: float | None) -> dict[float, tuple[float, float]] | None:
+    """The highest and the last learning rate in force, by ``lr_mult``; None if they are unknown.
+
+    The schedulers themselves are stepped. ``paramwise_cfg`` counts by its ``lr_mult`` alone: which
+    parameters those concern depends on the network.
+
+    Args:
+        recipe: The training.
+        base: Its base rate, from ``scaled_rate``, or another.
+    """
+    if base is None:
+        return None
+    keys = (recipe.cfg.optim_wrapper.get('paramwise_cfg') or {}).get('custom_keys') or {}
+    mults = list(dict.fromkeys([1.0, *(float(key.get('lr_mult', 1)) for key in keys.values())]))
+    groups = [dict(params=[torch.zeros(1, requires_grad=True)], lr=base * each) for each in mults]
+    wrapper = OptimWrapper(torch.optim.SGD(groups, lr=base))
+    schedulers = [dict(each) for each in find_schedulers(recipe.cfg).values()]
+    for scheduler in schedulers:
+        length = recipe.epochs if scheduler.get('by_epoch', True) else recipe.iterations
+        scheduler.setdefault('end', length)
+    built = build_schedulers(
+        wrapper, dict(param_scheduler=schedulers), recipe.epochs, max(1, round(recipe.epoch_length))
+    )
+    if built is None:
+        return None
+    simulation = Simulation(wrapper.param_groups, built)
+    lengths = (recipe.epochs, recipe.epoch_length) if recipe.by_epoch else (1, recipe.iterations)
+    steps = simulation.in_force(*map(round, lengths))
+    highest = last = next(steps)
+    for last in steps:
+        highest = list(map(max, highest, last))
+    return {
+        mult: (highest[place], last[place])
+        for mult, place in zip(mults, simulation.places, strict=False)
+    }
+
+
+def find_schedulers(cfg: Config) -> dict[str, dict]:
+    """The schedulers of a config, by the path under which ``--cfg-options`` finds them."""
+    given = cfg.get('param_scheduler') or []
+    if isinstance(given, dict):
+        return dict(param_scheduler=given)
+    return {f'param_scheduler.{index}': each for index, each in enumerate(given)}
