@@ -13,7 +13,7 @@ from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS
 
 from mmseg_ext.engine import preflight
-from mmseg_ext.engine.config import find_dicts, is_by_epoch
+from mmseg_ext.engine.config import complete_config, find_dicts, is_by_epoch
 from mmseg_ext.engine.errors import UsageError
 from mmseg_ext.engine.peak_rates import build_schedulers
 from mmseg_ext.engine.schedules import Simulation
@@ -157,17 +157,18 @@ def count_images(cfg: Config) -> int:
     Raises:
         UsageError: The files are not there, and ``--images`` is the way out.
     """
-    dataset = cfg.train_dataloader.dataset
+    completed = copy.deepcopy(cfg)
+    complete_config(completed)  # a leaf's data_root reaches its datasets so
+    dataset = completed.train_dataloader.dataset
     try:
         with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmseg')):
             for path, node in preflight.find_datasets('train', dataset):
                 if preflight.is_remote(node):
                     raise UsageError(f'{path} lies on a server')
                 preflight.build_dataset(path, node)
-            bare = copy.deepcopy(dataset)
-            for _, node in find_dicts(bare, 'pipeline'):
+            for _, node in find_dicts(dataset, 'pipeline'):
                 node['pipeline'] = []
-            return len(DATASETS.build(bare))
+            return len(DATASETS.build(dataset))
     except UsageError as error:
         raise UsageError(f'{error}; or say how many images there are with --images') from error
 

@@ -23,7 +23,7 @@ def print_length(console: Console, length: Length, images: int, batches: list[in
     table.add_row('training images', *[f'{images:,}'] * len(batches))
     table.add_row('epochs', *[_number(length.epochs)] * len(batches))
     iterations = [length.iterations, *(length.samples / batch for batch in batches[1:])]
-    table.add_row('iterations an epoch', *(_number(images / batch) for batch in batches))
+    table.add_row('iterations an epoch', *(_number(each / length.epochs) for each in iterations))
     table.add_row('iterations', *(f'{round(each):,}' for each in iterations))
     table.add_row('samples seen', *[f'{round(length.samples):,}'] * len(batches))
     console.print(table)
@@ -160,4 +160,4 @@ def _number(value: float) -> str:
 
 
 def _value(value) -> str:
-    return repr(value).replace(' ', '')
+    return str(value).replace(' ', '')  # as --cfg-options reads lists
