@@ -103,9 +103,9 @@ def list_notes(old: 'Recipe', new: 'Recipe') -> list[str]:
             f'as {optimizer} wants it'
         )
     norms = {str(node['type']) for _, node in find_dicts(old.cfg.get('model') or {}, 'type')}
-    synced = before.per_iter != now.per_iter and 'SyncBN' in norms
-    if synced or (before.batch != now.batch and norms & {'BN', 'BN2d', 'SyncBN'}):
-        share = (before.per_iter, now.per_iter) if synced else (before.batch, now.batch)
+    # SyncBN goes over all GPUs, BN over one
+    share = (before.per_iter, now.per_iter) if 'SyncBN' in norms else (before.batch, now.batch)
+    if share[0] != share[1] and norms & {'BN', 'BN2d', 'SyncBN'}:
         why = ': accumulation adds up gradients, not statistics' if now.accumulation > 1 else ''
         notes.append(
             f'BatchNorm takes mean and variance over {share[1]} images instead of {share[0]}{why}'

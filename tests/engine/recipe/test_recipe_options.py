@@ -172,6 +172,25 @@ def test_where_the_batch_changes_the_rate_follows_and_the_samples_stay(optimizer
     assert 'a batch of 18 cannot' in list_notes(old, recipe)[0]
 
 
+@pytest.mark.parametrize(
+    ('norm', 'here', 'statistics'),
+    [
+        ('SyncBN', Setup(2, 8), None),
+        ('SyncBN', Setup(1, 8, 2), 'over 8 images instead of 16: accumulation adds'),
+        ('BN', Setup(2, 8), 'over 8 images instead of 16'),
+        ('BN', Setup(1, 16), None),
+        ('LN', Setup(1, 4, 4), None),
+    ],
+)
+def test_what_batch_norm_sees_is_said(norm, here, statistics):
+    """Of SyncBN the images of all GPUs, of BN those of one."""
+    cfg = written('epochs', **{'model.norm_cfg': dict(type=norm)})
+    old = read_recipe(cfg, Setup(1, 16), images=48)
+    new = read_recipe(apply_options(cfg, keep_recipe(old, here)), here, images=48)
+    found = [note for note in list_notes(old, new) if 'BatchNorm' in note]
+    assert len(found) == (statistics is not None) and all(statistics in note for note in found)
+
+
 def test_mmengines_own_scaling_is_replaced_by_its_result():
     """It knows no accumulation: on a third of the GPUs it would divide the rate by 3."""
     cfg = written('epochs', auto_scale_lr=dict(enable=True, base_batch_size=12))
