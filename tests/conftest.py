@@ -85,11 +85,15 @@ def tiny(tiny_config):
 
 def load_run_config(file):
     """Loads a config for a run in this process, which may have others in it."""
-    # formatting it is most of the time of a run so short
-    cfg = Config.fromfile(file)
-    cfg = Config(cfg.to_dict(), cfg_text=cfg.text, filename=cfg.filename, format_python_code=False)
+    cfg = load_unformatted(file)
     name_run(cfg)
     return cfg
+
+
+def load_unformatted(file, load=Config.fromfile):
+    """Loads a config whose text is not formatted: that is most of the time of a run so short."""
+    cfg = load(file)
+    return Config(cfg.to_dict(), cfg_text=cfg.text, filename=cfg.filename, format_python_code=False)
 
 
 def name_run(cfg):
