@@ -13,6 +13,8 @@ from mmseg_ext.prepare.demo import write_demo
 
 ROOT = Path(__file__).parents[1]
 run_numbers = itertools.count()
+# helpers that assert say what they compared
+pytest.register_assert_rewrite('shrunk')
 
 # two cores run two processes: more threads would only wait for each other
 os.environ['OMP_NUM_THREADS'] = '1'
