@@ -1,5 +1,7 @@
 """A step of training, validation, saving and reloading: SegFormer-B2 on VOC 2012 + SBD and COCO."""
 
+import shutil
+
 import pytest
 from shrunk import Runs, check, find_stock_tool, leaves_of
 
@@ -10,7 +12,9 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope='module')
 def runs(tmp_path_factory, demo_root):
-    return Runs(tmp_path_factory.mktemp('leaves'), demo_root)
+    folder = tmp_path_factory.mktemp('leaves')
+    yield Runs(folder, demo_root)
+    shutil.rmtree(folder)  # hundreds of MB, which pytest would keep three times
 
 
 @pytest.mark.parametrize('name', leaves_of('voc'))
