@@ -1,3 +1,4 @@
+import gc
 import itertools
 import os
 import runpy
@@ -19,6 +20,12 @@ pytest.register_assert_rewrite('shrunk')
 # two cores run two processes: more threads would only wait for each other
 os.environ['OMP_NUM_THREADS'] = '1'
 torch.set_num_threads(1)
+
+
+def pytest_collection_finish():
+    """Leaves what is imported out of collections, of which each dataset of MMEngine makes one."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope='session')
