@@ -20,6 +20,7 @@ from mmengine.hooks import Hook
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import HOOKS, init_default_scope
 from PIL import Image
+from stand_in_timm import timm_or_stand_in
 
 from mmseg_ext.engine.checkpoint.files import find_fault
 from mmseg_ext.engine.checkpoint.matching import unwrap
@@ -289,7 +290,6 @@ class Runs:
         """Puts small stand-ins' places for what is downloaded or made by hand: same names."""
         backbone = cfg.model.backbone
         if backbone.type == 'TIMMBackbone':
-            pytest.importorskip('timm')
             backbone.pretrained = False  # timm's own download, which no file replaces
         if cfg.model.get('pretrained'):
             cfg.model.pretrained = self._weights(cfg.model.pretrained, backbone)
@@ -343,7 +343,7 @@ def run_tool(tool, *words):
     argv = mock.patch.object(sys, 'argv', [str(tool), *map(str, words)])
     plain = mock.patch.object(Config, 'fromfile', load_unformatted)
     # stock tools set LOCAL_RANK
-    with argv, plain, mock.patch.dict(os.environ):
+    with argv, plain, mock.patch.dict(os.environ), timm_or_stand_in():
         runpy.run_path(str(tool), run_name='__main__')
 
 
