@@ -43,9 +43,9 @@ def train_all(
         options: Dotted keys and values that change the leaf in all runs.
 
     Returns:
-        ``runs``: the variant under ``what``, seed, and epoch, iteration and metrics of the last
-        validation and of that with the highest mIoU; ``scores``: by variant the last mIoU of each
-        seed; the settings and the machine.
+        ``runs``: the variant under ``what``, seed, folder, and epoch, iteration and metrics of the
+        last validation and of that with the highest mIoU; ``scores``: by variant the last mIoU of
+        each seed; the settings and the machine.
 
     Raises:
         UsageError: A folder with runs of other settings, a run that failed, or one without mIoU.
@@ -66,7 +66,8 @@ def train_all(
         best = best_of(validations)
         if best is None:
             raise UsageError(f'{leaf} gives no mIoU to compare: it needs a validation with it')
-        runs.append({what: name, 'seed': seed, **_scores(validations[-1], best)})
+        scores = dict(last=_brief(validations[-1]), best=_brief(best))
+        runs.append({what: name, 'seed': seed, 'work_dir': str(work_dir), **scores})
     return dict(
         benchmark=f'{what}-training',
         config=config,
@@ -92,7 +93,7 @@ def write_leaf(
     changed = Config(dict(changes, randomness=dict(seed=seed)))
     changed.merge_from_dict(options)
     lines = [f'{key} = {pformat(value, sort_dicts=False)}' for key, value in changed.items()]
-    title = f'"""{Path(config).stem} with {name}, made by benchmark.py {what}-training."""'
+    title = f'"""{Path(config).stem} with {name}, one of several {what} runs to compare."""'
     base = f'_base_ = [{str(Path(config).resolve())!r}]'
     text = '\n'.join([title, '', base, *lines, ''])
     leaf = work_dirs / f'{name}-seed{seed}.py'
@@ -120,10 +121,6 @@ def print_scores(result: dict) -> None:
         values = *scores.values(), mean(scores.values())
         table.add_row(name, *(f'{value:.2f}' for value in values))
     Console().print(table)
-
-
-def _scores(last: dict, best: dict) -> dict:
-    return dict(last=_brief(last), best=_brief(best))
 
 
 def _brief(validation: dict) -> dict:

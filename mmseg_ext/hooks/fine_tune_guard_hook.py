@@ -14,6 +14,11 @@ from mmseg_ext.engine.peak_rates import peak_rates, recorded_peak_rates
 from mmseg_ext.registry import HOOKS
 
 SCORE = 'mIoU'
+# in every line about peak rates, and about the first validation: what looks for them in a log
+# has them from here
+PEAK_SAID = 'such a rate undoes that training'
+SCORE_SAID = 'at the first validation, under half of the'
+COLLAPSED = 0.5  # of the recorded score
 
 
 @HOOKS.register_module()
@@ -65,9 +70,9 @@ class FineTuneGuardHook(Hook):
         classes = runner.val_dataloader.dataset.metainfo.get('classes') if recorded else None
         if recorded is None or found is None or not classes:
             return
-        if list(classes) == list(self.classes or ()) and found < recorded / 2:
+        if list(classes) == list(self.classes or ()) and found < COLLAPSED * recorded:
             runner.logger.warning(
-                f'{SCORE} {found:.2f} at the first validation, under half of the {recorded:.2f} '
+                f'{SCORE} {found:.2f} {SCORE_SAID} {recorded:.2f} '
                 f'that {runner.cfg.load_from} recorded on the same classes; check that its weights '
                 'loaded, the learning rate and its warm-up, mean, std and bgr_to_rgb of the '
                 'images, reduce_zero_label, and that it was validated on the same data'
@@ -105,7 +110,7 @@ class FineTuneGuardHook(Hook):
             f'{", ".join(names)}: {said}{runner.cfg.load_from}' for said, names in parts.items()
         )
         return (
-            f'{listed}; such a rate undoes that training: lower optim_wrapper.optimizer.lr or '
+            f'{listed}; {PEAK_SAID}: lower optim_wrapper.optimizer.lr or '
             'lr_mult, or raise guards.peak_rate_ratio'
         )
 

@@ -1,0 +1,145 @@
+"""A sweep of learning rates as a table and as a picture."""
+
+from pathlib import Path
+from statistics import mean
+
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.table import Table
+
+from mmseg_ext.hooks.fine_tune_guard_hook import COLLAPSED
+from mmseg_ext.records.files import replacing
+
+MARKERS = dict(keeps='o', loses='v', collapses='X')
+
+
+def print_sweep(result: dict) -> None:
+    """Prints a line a run of ``sweep_rates``: rate, mIoU over time, loss, guard, verdict.
+
+    The guard's column says where it spoke: at ``loading``, about the rate, or at the ``first
+    validation``, about the score.
+    """
+    before = result['before']
+    title = f'{Path(result["config"]).stem} from {before["mIoU"]:.2f} mIoU, {result["device"]}'
+    table = Table(title=title)
+    for heading in ('rate', 'times', 'seed', 'first', 'last', 'best', 'loss'):
+        table.add_column(heading, justify='right')
+    for heading in ('guard', 'verdict'):
+        table.add_column(heading)
+    for run in result['runs']:
+        scores = (run['curve'][0]['mIoU'], run['last']['mIoU'], run['best']['mIoU'])
+        table.add_row(
+            f'{run["lr"]:g}',
+            '' if run['factor'] is None else f'{run["factor"]:.3g}',
+            str(run['seed']),
+            *(f'{score:.2f}' for score in scores),
+            f'{_number(run["first_loss"])} to {_number(run["last_loss"])}',
+            ', '.join(when.replace('_', ' ') for when, said in run['guard'].items() if said),
+            run['verdict'],
+        )
+    Console().print(table)
+
+
+def draw_sweep(path: Path, result: dict) -> None:
+    """Draws mIoU over training, a line a run, and beside it the last mIoU over the rate.
+
+    Args:
+        path: PNG file to write.
+        result: Of ``sweep_rates``.
+    """
+    runs, before = result['runs'], result['before']
+    rates = [run['lr'] for run in runs]
+    norm = LogNorm(min(rates), max(*rates, 1.001 * min(rates)))
+    colours = {rate: colormaps['plasma'](0.9 * float(norm(rate))) for rate in rates}
+    figure = Figure(figsize=(10, 4.2), layout='constrained')
+    over_time, over_rate = figure.subplots(1, 2, sharey=True, width_ratios=(1.2, 1))
+    _draw_curves(over_time, runs, before, colours)
+    _draw_rates(over_rate, result, colours)
+    for axes in (over_time, over_rate):
+        axes.axhline(
+            before['mIoU'],
+            color='black',
+            linestyle='--',
+            linewidth=1,
+            label=f'the checkpoint, {before["mIoU"]:.2f}',
+        )
+        axes.axhline(
+            COLLAPSED * before['mIoU'], color='grey', linestyle=':', linewidth=1, label='half of it'
+        )
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize='small')
+    over_time.set_ylim(bottom=0)
+    with replacing(path) as part:
+        figure.savefig(part, dpi=110, format='png')
+
+
+def _draw_curves(axes: Axes, runs: list[dict], before: dict, colours: dict) -> None:
+    named = set()
+    for run in runs:
+        steps = [0, *(point['iter'] for point in run['curve'])]
+        scores = [before['mIoU'], *(point['mIoU'] for point in run['curve'])]
+        rate, factor = run['lr'], run['factor']
+        label = f'{rate:g}' + ('' if factor is None else f' ({factor:.3g}x)')
+        axes.plot(
+            steps,
+            scores,
+            color=colours[rate],
+            marker='o',
+            markersize=3,
+            linewidth=1.4,
+            alpha=0.9,
+            label=None if rate in named else label,
+        )
+        named.add(rate)
+    axes.set_xlabel('iteration')
+    axes.set_ylabel('mIoU, %')
+
+
+def _draw_rates(axes: Axes, result: dict, colours: dict) -> None:
+    runs = result['runs']
+    rates = sorted({run['lr'] for run in runs})
+    means = [mean(run['last']['mIoU'] for run in runs if run['lr'] == rate) for rate in rates]
+    axes.plot(rates, means, color='grey', linewidth=1, zorder=1)
+    for run in runs:
+        axes.scatter(
+            run['lr'],
+            run['last']['mIoU'],
+            color=colours[run['lr']],
+            marker=MARKERS[run['verdict']],
+            s=45,
+            zorder=2,
+        )
+    for verdict, marker in MARKERS.items():
+        if any(run['verdict'] == verdict for run in runs):
+            axes.scatter([], [], color='grey', marker=marker, s=45, label=verdict)
+    axes.set_xscale('log')
+    edge = speaks_from(result)
+    if edge is not None:
+        right = axes.get_xlim()[1]
+        axes.axvspan(edge, right, color='tab:red', alpha=0.12, label='the guard speaks', zorder=0)
+        axes.set_xlim(right=right)
+    axes.set_xlabel('learning rate')
+    axes.set_title('after the last epoch', fontsize='medium')
+
+
+def speaks_from(result: dict) -> float | None:
+    """The rate from which the guard spoke about the rate; None where it kept silent.
+
+    It lies at ``guards.peak_rate_ratio`` times the checkpoint's, where schedules and multipliers
+    are those of the checkpoint; else, as the guard compares peaks, somewhere between the last rate
+    at which it was silent and the first at which it spoke.
+    """
+    spoke = [run['lr'] for run in result['runs'] if run['guard']['loading']]
+    silent = [run['lr'] for run in result['runs'] if not run['guard']['loading']]
+    if not spoke:
+        return None
+    nominal = result['speaks_from'] * (result['before']['lr'] or 0)
+    below = max((rate for rate in silent if rate < min(spoke)), default=0)
+    return min(*spoke, max(nominal, below))
+
+
+def _number(loss: float | None) -> str:
+    return 'nothing' if loss is None else f'{loss:.3g}'
