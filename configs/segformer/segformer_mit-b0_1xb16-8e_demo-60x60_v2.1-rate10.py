@@ -1,7 +1,8 @@
 """SegFormer-B0 on the demo, V2.1: V2 stopped midway, and begun anew at ten times the rate.
 
 Parent:  segformer_mit-b0_1xb16-8e_demo-64x64_v2-focal07-dice13.py
-Change:  load_from: its checkpoint after epoch 5 of 8
+Change:  load_from: (not set) -> 'work_dirs/segformer_mit-b0_1xb16-8e_demo-64x64_v2-focal0...;
+           after epoch 5 of 8
          optim_wrapper.optimizer.lr: 0.0006 -> 0.006
          train_dataloader.dataset.pipeline[2].crop_size: [64, 64] -> [60, 60]
          model.data_preprocessor.size: [64, 64] -> [60, 60]

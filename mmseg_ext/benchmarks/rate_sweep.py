@@ -178,7 +178,7 @@ def judge(before: float, last: float, finite: bool) -> str:
 
 
 def guard_lines(work_dir: Path) -> dict[str, str | None]:
-    """What the fine-tune guard wrote into a run's logs: ``loading``, and ``first_validation``."""
+    """What the fine-tune guard wrote into a run's logs about ``rate`` and ``score``, or None."""
     # a resumed run has a log for every start; the guard speaks in the first
     lines = [
         line
@@ -186,6 +186,6 @@ def guard_lines(work_dir: Path) -> dict[str, str | None]:
         for line in log.read_text(errors='replace').splitlines()
     ]
     return {
-        when: next((line.partition('WARNING - ')[2] for line in lines if said in line), None)
-        for when, said in (('loading', PEAK_SAID), ('first_validation', SCORE_SAID))
+        what: next((line.partition('WARNING - ')[2] for line in lines if said in line), None)
+        for what, said in (('rate', PEAK_SAID), ('score', SCORE_SAID))
     }

@@ -19,14 +19,14 @@ MARKERS = dict(keeps='o', loses='v', collapses='X')
 def print_sweep(result: dict) -> None:
     """Prints a line a run of ``sweep_rates``: rate, mIoU over time, loss, guard, verdict.
 
-    The guard's column says where it spoke: at ``loading``, about the rate, or at the ``first
-    validation``, about the score.
+    The guard's column says of what it spoke: when the checkpoint was loaded of the rate, after the
+    first validation of the score.
     """
     before = result['before']
-    title = f'{Path(result["config"]).stem} from {before["mIoU"]:.2f} mIoU, {result["device"]}'
+    title = f'{Path(result["config"]).stem}, from {before["mIoU"]:.2f} mIoU'
     table = Table(title=title)
     for heading in ('rate', 'times', 'seed', 'first', 'last', 'best', 'loss'):
-        table.add_column(heading, justify='right')
+        table.add_column(heading, justify='right', no_wrap=True)
     for heading in ('guard', 'verdict'):
         table.add_column(heading)
     for run in result['runs']:
@@ -37,7 +37,7 @@ def print_sweep(result: dict) -> None:
             str(run['seed']),
             *(f'{score:.2f}' for score in scores),
             f'{_number(run["first_loss"])} to {_number(run["last_loss"])}',
-            ', '.join(when.replace('_', ' ') for when, said in run['guard'].items() if said),
+            ', '.join(what for what, said in run['guard'].items() if said),
             run['verdict'],
         )
     Console().print(table)
@@ -54,23 +54,21 @@ def draw_sweep(path: Path, result: dict) -> None:
     rates = [run['lr'] for run in runs]
     norm = LogNorm(min(rates), max(*rates, 1.001 * min(rates)))
     colours = {rate: colormaps['plasma'](0.9 * float(norm(rate))) for rate in rates}
-    figure = Figure(figsize=(10, 4.2), layout='constrained')
+    figure = Figure(figsize=(10, 5), layout='constrained')
     over_time, over_rate = figure.subplots(1, 2, sharey=True, width_ratios=(1.2, 1))
     _draw_curves(over_time, runs, before, colours)
     _draw_rates(over_rate, result, colours)
-    for axes in (over_time, over_rate):
-        axes.axhline(
-            before['mIoU'],
-            color='black',
-            linestyle='--',
-            linewidth=1,
-            label=f'the checkpoint, {before["mIoU"]:.2f}',
-        )
-        axes.axhline(
-            COLLAPSED * before['mIoU'], color='grey', linestyle=':', linewidth=1, label='half of it'
-        )
+    for axes, columns, is_named in ((over_time, 4, False), (over_rate, 3, True)):
+        score = before['mIoU']
+        for height, name, style in (
+            (score, f'the checkpoint, {score:.2f}', dict(color='black', linestyle='--')),
+            (COLLAPSED * score, 'half of it', dict(color='grey', linestyle=':')),
+        ):
+            axes.axhline(height, linewidth=1, label=name if is_named else None, **style)
         axes.grid(alpha=0.3)
-        axes.legend(fontsize='small')
+        # below, where no line can run under it
+        place = dict(loc='upper center', bbox_to_anchor=(0.5, -0.14))
+        axes.legend(fontsize='small', ncols=columns, frameon=False, **place)
     over_time.set_ylim(bottom=0)
     with replacing(path) as part:
         figure.savefig(part, dpi=110, format='png')
@@ -95,6 +93,7 @@ def _draw_curves(axes: Axes, runs: list[dict], before: dict, colours: dict) -> N
         )
         named.add(rate)
     axes.set_xlabel('iteration')
+    axes.set_title('during the training', fontsize='medium')
     axes.set_ylabel('mIoU, %')
 
 
@@ -116,10 +115,12 @@ def _draw_rates(axes: Axes, result: dict, colours: dict) -> None:
         if any(run['verdict'] == verdict for run in runs):
             axes.scatter([], [], color='grey', marker=marker, s=45, label=verdict)
     axes.set_xscale('log')
+    axes.set_xticks(rates, [f'{rate:g}' for rate in rates], fontsize='small')
+    axes.set_xticks([], minor=True)
     edge = speaks_from(result)
     if edge is not None:
         right = axes.get_xlim()[1]
-        axes.axvspan(edge, right, color='tab:red', alpha=0.12, label='the guard speaks', zorder=0)
+        axes.axvspan(edge, right, color='tab:red', alpha=0.12, label='the guard warns', zorder=0)
         axes.set_xlim(right=right)
     axes.set_xlabel('learning rate')
     axes.set_title('after the last epoch', fontsize='medium')
@@ -132,8 +133,8 @@ def speaks_from(result: dict) -> float | None:
     are those of the checkpoint; else, as the guard compares peaks, somewhere between the last rate
     at which it was silent and the first at which it spoke.
     """
-    spoke = [run['lr'] for run in result['runs'] if run['guard']['loading']]
-    silent = [run['lr'] for run in result['runs'] if not run['guard']['loading']]
+    spoke = [run['lr'] for run in result['runs'] if run['guard']['rate']]
+    silent = [run['lr'] for run in result['runs'] if not run['guard']['rate']]
     if not spoke:
         return None
     nominal = result['speaks_from'] * (result['before']['lr'] or 0)

@@ -94,8 +94,8 @@ def test_a_sweep_tells_what_each_rate_made_of_the_checkpoint(swept, trained):
 
 def test_a_sweep_keeps_what_the_guard_said(swept, trained):
     low, high = (run['guard'] for run in swept['runs'])
-    assert low == dict(loading=None, first_validation=None)
-    assert f'1e+30 times the 0.0006 that trained {trained}; ' in high['loading']
+    assert low == dict(rate=None, score=None)
+    assert f'1e+30 times the 0.0006 that trained {trained}; ' in high['rate']
     assert swept['runs'][1]['curve'], 'it warned, and did not stop'
     assert speaks_from(swept) == pytest.approx(5 * OWN)
 
@@ -111,7 +111,7 @@ def test_the_table_and_the_picture(swept, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv('COLUMNS', '160')
     print_sweep(swept)
     said = capsys.readouterr().out
-    assert '0.0006' in said and 'loading' in said and 'collapses' in said
+    assert '0.0006' in said and 'collapses' in said and said.count('rate') == 3
     draw_sweep(tmp_path / 'sweep.png', swept)
     with Image.open(tmp_path / 'sweep.png') as picture:
         assert picture.width > picture.height > 300
@@ -140,7 +140,7 @@ def test_a_line_of_the_first_validation_is_found_in_any_start_of_the_run(tmp_pat
         (tmp_path / time).mkdir()
         (tmp_path / time / f'{time}.log').write_text(f'12:00 - mmengine - WARNING - {line}\n')
     guard = describe_run(tmp_path, 1.0, dict(mIoU=60.0, lr=None))['guard']
-    assert guard['first_validation'].startswith('mIoU 3.00 at') and guard['loading'] is None
+    assert guard['score'].startswith('mIoU 3.00 at') and guard['rate'] is None
 
 
 def test_a_checkpoint_alone_tells_its_last_recorded_score(trained, tmp_path):
@@ -211,7 +211,7 @@ def test_the_command(run, tiny_config, trained, tmp_path):
     said = run(*command).stdout
     assert '0.006' in said
     runs = json.loads((tmp_path / 'sweep.json').read_text())['runs']
-    assert [bool(each['guard']['loading']) for each in runs] == [False, True]
+    assert [bool(each['guard']['rate']) for each in runs] == [False, True]
     assert (tmp_path / 'sweep.png').is_file()
     leaf = load_config(str(tmp_path / 'runs/lr0.006-seed0.py'))
     assert leaf.load_from == trained and leaf.optim_wrapper.optimizer.lr == pytest.approx(0.006)

@@ -15,8 +15,9 @@ EXAMPLES = """examples:
   python tools/analysis_tools/rate_sweep.py CONFIG --rates 6e-6 6e-5 --out sweep.json
 
 times: the rate over the one that trained the checkpoint. first, last, best: mIoU of a run's
-validations. guard: where the fine-tune guard spoke. verdict: collapses, where under half of the
-checkpoint's mIoU is left or the loss is no number; loses, where less than it had; else keeps.
+validations. guard: of what the fine-tune guard warned: the rate, when the checkpoint was loaded, or
+the score, after the first validation. verdict: collapses, where under half of the checkpoint's mIoU
+is left or the loss is no number; loses, where less than it had; else keeps.
 Called again it goes on where it was stopped, and takes finished runs as they are.
 """
 
