@@ -3,9 +3,9 @@
 from pathlib import Path
 from statistics import mean
 
+import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
@@ -33,7 +33,7 @@ def print_sweep(result: dict) -> None:
         scores = (run['curve'][0]['mIoU'], run['last']['mIoU'], run['best']['mIoU'])
         table.add_row(
             f'{run["lr"]:g}',
-            '' if run['factor'] is None else f'{run["factor"]:.3g}',
+            '' if run['factor'] is None else f'{run["factor"]:.4g}',
             str(run['seed']),
             *(f'{score:.2f}' for score in scores),
             f'{_number(run["first_loss"])} to {_number(run["last_loss"])}',
@@ -51,9 +51,10 @@ def draw_sweep(path: Path, result: dict) -> None:
         result: Of ``sweep_rates``.
     """
     runs, before = result['runs'], result['before']
-    rates = [run['lr'] for run in runs]
-    norm = LogNorm(min(rates), max(*rates, 1.001 * min(rates)))
-    colours = {rate: colormaps['plasma'](0.9 * float(norm(rate))) for rate in rates}
+    rates = sorted({run['lr'] for run in runs})
+    # by rank, which keeps close rates apart; the end of the map is too pale for a line
+    shades = colormaps['plasma'](np.linspace(0, 0.9, len(rates)))
+    colours = dict(zip(rates, shades, strict=True))
     figure = Figure(figsize=(10, 5), layout='constrained')
     over_time, over_rate = figure.subplots(1, 2, sharey=True, width_ratios=(1.2, 1))
     _draw_curves(over_time, runs, before, colours)
@@ -67,7 +68,7 @@ def draw_sweep(path: Path, result: dict) -> None:
             axes.axhline(height, linewidth=1, label=name if is_named else None, **style)
         axes.grid(alpha=0.3)
         # below, where no line can run under it
-        place = dict(loc='upper center', bbox_to_anchor=(0.5, -0.14))
+        place = dict(loc='upper center', bbox_to_anchor=(0.5, -0.2))
         axes.legend(fontsize='small', ncols=columns, frameon=False, **place)
     over_time.set_ylim(bottom=0)
     with replacing(path) as part:
@@ -80,7 +81,7 @@ def _draw_curves(axes: Axes, runs: list[dict], before: dict, colours: dict) -> N
         steps = [0, *(point['iter'] for point in run['curve'])]
         scores = [before['mIoU'], *(point['mIoU'] for point in run['curve'])]
         rate, factor = run['lr'], run['factor']
-        label = f'{rate:g}' + ('' if factor is None else f' ({factor:.3g}x)')
+        label = f'{rate:g}' + ('' if factor is None else f' ({factor:.4g}x)')
         axes.plot(
             steps,
             scores,
@@ -115,7 +116,7 @@ def _draw_rates(axes: Axes, result: dict, colours: dict) -> None:
         if any(run['verdict'] == verdict for run in runs):
             axes.scatter([], [], color='grey', marker=marker, s=45, label=verdict)
     axes.set_xscale('log')
-    axes.set_xticks(rates, [f'{rate:g}' for rate in rates], fontsize='small')
+    axes.set_xticks(rates, [f'{rate:g}' for rate in rates], fontsize='small', rotation=45)
     axes.set_xticks([], minor=True)
     edge = speaks_from(result)
     if edge is not None:
