@@ -26,9 +26,9 @@ def print_sweep(result: dict) -> None:
     title = f'{Path(result["config"]).stem}, from {before["mIoU"]:.2f} mIoU'
     table = Table(title=title)
     for heading in ('rate', 'times', 'seed', 'first', 'last', 'best', 'loss'):
-        table.add_column(heading, justify='right', no_wrap=True)
-    for heading in ('guard', 'verdict'):
-        table.add_column(heading)
+        table.add_column(heading, justify='right', no_wrap=heading != 'loss')
+    table.add_column('guard')
+    table.add_column('verdict', no_wrap=True)
     for run in result['runs']:
         scores = (run['curve'][0]['mIoU'], run['last']['mIoU'], run['best']['mIoU'])
         table.add_row(
@@ -144,4 +144,4 @@ def speaks_from(result: dict) -> float | None:
 
 
 def _number(loss: float | None) -> str:
-    return 'nothing' if loss is None else f'{loss:.3g}'
+    return 'nothing' if loss is None else f'{loss:.2g}'
