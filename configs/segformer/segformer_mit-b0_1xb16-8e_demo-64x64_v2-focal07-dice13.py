@@ -17,10 +17,7 @@ Status:  ablation
 _base_ = './segformer_mit-b0_1xb16-8e_demo-64x64.py'
 
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
-    dict(type='RandomCrop', crop_size=(64, 64), cat_max_ratio=0.75),
-    dict(type='RandomFlip', prob=0.5),
+    *_base_.train_pipeline[:-1],
     dict(
         type='RandomCutOut',
         prob=0.5,
@@ -29,7 +26,7 @@ train_pipeline = [
         fill_in=(0, 0, 0),
         seg_fill_in=255,
     ),
-    dict(type='PackSegInputs'),
+    _base_.train_pipeline[-1],
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 model = dict(
