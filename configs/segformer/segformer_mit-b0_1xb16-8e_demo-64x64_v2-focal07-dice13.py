@@ -14,17 +14,13 @@ Result:  69.07 mIoU, val, epoch 8 (50.10 at epoch 5), seed 0, 2 CPU cores, torch
 Status:  ablation
 """
 
-_base_ = './segformer_mit-b0_1xb16-8e_demo-64x64.py'
+_base_ = ['./segformer_mit-b0_1xb16-8e_demo-64x64.py', '../_base_/datasets/random_cut_out.py']
 
 train_pipeline = [
     *_base_.train_pipeline[:-1],
     dict(
-        type='RandomCutOut',
-        prob=0.5,
-        n_holes=(1, 3),
+        _base_.cut_out,
         cutout_ratio=[(0.02, 0.02), (0.05, 0.05), (0.1, 0.1), (0.15, 0.15), (0.2, 0.2)],
-        fill_in=(0, 0, 0),
-        seg_fill_in=255,
     ),
     _base_.train_pipeline[-1],
 ]
@@ -51,7 +47,7 @@ optim_wrapper = dict(
 )
 # 20 of 200 epochs are 24 of 240 steps
 param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-7, by_epoch=False, begin=0, end=24),
+    dict(_base_.param_scheduler[0], start_factor=1e-7, end=24),
     dict(type='PolyLR', power=1.0, eta_min=0.0, by_epoch=False, begin=24, end=241),
 ]
 train_cfg = dict(val_interval=1)

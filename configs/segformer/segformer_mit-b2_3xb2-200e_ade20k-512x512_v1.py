@@ -23,6 +23,7 @@ Status:  baseline
 _base_ = [
     '../_base_/models/segformer_mit-b2_focal-dice.py',
     '../_base_/datasets/ade20k.py',
+    '../_base_/datasets/random_cut_out.py',
     '../_base_/schedules/schedule_200e_adamw.py',
     '../_base_/default_runtime.py',
 ]
@@ -30,17 +31,9 @@ model = dict(
     data_preprocessor=dict(size=(512, 512)),
     decode_head=dict(num_classes=150, loss_decode=dict(focal_weight=0.7, dice_weight=1.3)),
 )
-cut_out = dict(
-    type='RandomCutOut',
-    prob=0.5,
-    n_holes=(1, 3),
-    cutout_ratio=[(0.02, 0.02), (0.05, 0.05), (0.1, 0.1), (0.2, 0.2)],
-    fill_in=(0, 0, 0),
-    seg_fill_in=255,
-)
 train_pipeline = [
     *_base_.train_pipeline[:-1],
-    cut_out,
+    _base_.cut_out,
     dict(type='Pad', size=_base_.crop_size),
     _base_.train_pipeline[-1],
 ]
