@@ -7,8 +7,9 @@ Change:  load_from: (not set) ->
          train_dataloader.dataset.pipeline: crop 512 -> 480
          optim_wrapper.optimizer.lr: 6e-06 -> 6e-05
          guards.strict: (not set) -> True; the fine-tune guard stops it
-Why:     to make V1 faster. V1 keeps its last three checkpoints: stop it after epoch 120, or copy
-         that one.
+Why:     the notes give no reason. V1 keeps its last three checkpoints: stop it after epoch 120, or
+         copy that one. docs/experiments.md replays it, small.
+Option:  --cfg-options guards.strict=False trains it all the same
 Result:  0 mIoU, val, the user's own notes
 Status:  negative result
 """

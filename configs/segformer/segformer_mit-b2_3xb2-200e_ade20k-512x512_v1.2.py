@@ -9,8 +9,8 @@ Change:  optim_wrapper.type: 'OptimWrapper' -> 'AmpOptimWrapper'
          model.decode_head.loss_decode.dice_weight: 1.3 -> 1.0
          param_scheduler[0].start_factor: 1e-07 -> 1e-06
          param_scheduler[1].end: 201 -> 200
-Why:     V1 learned too slowly. PolyLR is done one epoch before its end, so with 200 the last epoch
-         trains at a rate of 0.
+Why:     the notes give no reason. PolyLR is done one epoch before its end, so with 200 the last
+         epoch trains at a rate of 0.
 Option:  the notes' prose says 6e-5, 3x4, 1.0 : 1.0 and clip 35 instead: --cfg-options
          optim_wrapper.optimizer.lr=6e-5 train_dataloader.batch_size=4
          model.decode_head.loss_decode.focal_weight=1.0 optim_wrapper.clip_grad.max_norm=35

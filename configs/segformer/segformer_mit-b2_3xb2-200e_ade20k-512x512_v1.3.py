@@ -5,7 +5,7 @@ Change:  optim_wrapper.optimizer.lr: 3e-05 -> 2e-05
          optim_wrapper.clip_grad.max_norm: 10 -> 2
          optim_wrapper.paramwise_cfg.custom_keys.head.lr_mult: 10.0 -> 3.0
          param_scheduler[0].start_factor: 1e-06 -> 5e-07
-Why:     smaller steps where it broke: the head. Focal stays at 0.5.
+Why:     smaller steps after the NaN, most of all in the head. Focal stays at 0.5.
 Result:  not known, the user's notes have none
 Status:  ablation
 """

@@ -16,7 +16,7 @@ Why:     150 classes. The rate is a tenth of SegFormer's, at 6 images instead of
 Reconstructed:
          train_dataloader.dataset.pipeline[6].cutout_ratio: [[0.02, 0.02], [0.05, 0.05],
              [0.1, 0.1], [0.2, 0.2]]; the notes have the first and the last
-Result:  stopped, continued as V1.1
+Result:  not known, the user's notes have none; V1.1 goes on from its epoch 120
 Status:  baseline
 """
 

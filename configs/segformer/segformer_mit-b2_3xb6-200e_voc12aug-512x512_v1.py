@@ -9,7 +9,9 @@ Reconstructed:
          model.decode_head.loss_decode.type: 'CrossEntropyLoss'
          param_scheduler[0].start_factor: 1e-06; SegFormer's
          param_scheduler[1].end: 200
-Result:  58.6 mIoU, val, the user's own log; without PhotoMetricDistortion (reconstructed)
+         train_dataloader.dataset.datasets[*].pipeline: [LoadImageFromFile, LoadAnnotations,
+             RandomResize, RandomCrop, RandomFlip, Pad, PackSegInputs]; no PhotoMetricDistortion
+Result:  58.6 mIoU, val, the user's own log
 Status:  baseline
 """
 

@@ -4,6 +4,9 @@ Parent:  segformer_mit-b2_3xb6-200e_voc12aug-512x512_v2.py
 Change:  train_dataloader.dataset.datasets[*].pipeline: + mmseg_ext.RandomErasing; after
              PhotoMetricDistortion
 Why:     objects that are half hidden.
+Reconstructed:
+         train_dataloader.dataset.datasets[*].pipeline[6].type: 'mmseg_ext.RandomErasing'; with
+             its defaults for area and filling
 Result:  not run yet
 Status:  ablation
 """

@@ -7,7 +7,8 @@ Why:     to press on the hard pixels. With a large gamma, and divided by the num
          gradients of a trained pixel fade to nothing; use focal beside dice.
 Reconstructed:
          model.decode_head.loss_decode.gamma: 5.0; the largest of the paper
-Result:  stopped, the gradients faded, the user's own notes
+         model.decode_head.loss_decode.alpha: 0.5; the default
+Result:  gradients fade, the user's own notes
 Status:  negative result
 """
 
@@ -18,6 +19,7 @@ model = dict(
             _delete_=True,
             type='mmseg_ext.FocalLoss',
             gamma=5.0,
+            alpha=0.5,
             avg_non_ignore=False,
             avg_over_classes=True,
         )

@@ -6,9 +6,11 @@ Change:  load_from: (not set) ->
          model.backbone.init_cfg: none, load_from fills the network
          optim_wrapper.optimizer.lr: 6e-05 -> 6e-06
          param_scheduler[0].start_factor: 1e-06 -> 1e-07
-Why:     classes, head included, learned from eleven times the images.
+Why:     classes, head included, learned from up to eleven times the images.
 Reconstructed:
          optim_wrapper.optimizer.lr: 6e-06; V3's
+         param_scheduler[0].start_factor: 1e-07; V3's
+         train_cfg.max_epochs: 200; V3's
 Result:  not run yet
 Status:  ablation
 """

@@ -5,10 +5,14 @@ Change:  train_dataloader.dataset: COCO
          val_dataloader.dataset: COCO
          train_cfg: 20 epochs, each validated
          default_hooks.checkpoint.interval: 10 -> 1
-         param_scheduler: 2 epochs of warm-up, 18 of decay
-Why:     eleven times the images of VOC and SBD.
+         param_scheduler: 2 epochs of warm-up, then decay
+Why:     up to eleven times the images of VOC and SBD.
 Reconstructed:
-         train_cfg.max_epochs: 20; as many iterations as 200 epochs of VOC and SBD, and more
+         train_cfg.max_epochs: 20; about as many iterations as 200 epochs of VOC and SBD
+         train_cfg.val_interval: 1
+         default_hooks.checkpoint.interval: 1
+         param_scheduler[0].end: 2
+         param_scheduler[1].end: 21
 Result:  not run yet
 Status:  ablation
 """
@@ -26,6 +30,6 @@ train_dataloader = dict(
 train_cfg = dict(max_epochs=20, val_interval=1)
 param_scheduler = [
     dict(_base_.param_scheduler[0], end=2),
-    dict(_base_.param_scheduler[1], begin=2, end=20),
+    dict(_base_.param_scheduler[1], begin=2, end=21),
 ]
 default_hooks = dict(checkpoint=dict(interval=1))

@@ -9,6 +9,8 @@ Why:     whether a fine-tuning needs 200 epochs.
 Option:  --cfg-options optim_wrapper.optimizer.lr=1e-5
 Reconstructed:
          param_scheduler[0].end: 5; the same tenth as V3
+         param_scheduler[1].begin: 5
+         param_scheduler[1].end: 51
 Result:  not run yet
 Status:  ablation
 """

@@ -1,4 +1,4 @@
-"""SegFormer-B2 on ADE20K, V2: the published recipe.
+"""SegFormer-B2 on ADE20K, V2: the published schedule, verified weights, our losses.
 
 Parent:  segformer_mit-b2_3xb2-200e_ade20k-512x512_v1.4.py
 Change:  model.backbone.init_cfg.checkpoint: 'checkpoints/mit_b2_converted_from_hf.pth' ->
@@ -17,10 +17,10 @@ Change:  model.backbone.init_cfg.checkpoint: 'checkpoints/mit_b2_converted_from_
          optim_wrapper: bfloat16; without pos_block, which matched nothing
          param_scheduler: a warm-up of 1,500 iterations, and rates that change each iteration
          default_hooks: by iterations
-Why:     26.60 is what ADE20K gives without ImageNet weights; published are 45.58 for B2, and 46.53
-         with AlignedResize. So the weights are the first suspect, and this version verifies them;
-         the narrow head, batches of 6 and the averages are others. One GPU:
-         tools/analysis_tools/schedule.py CONFIG --gpus 1
+Why:     26.60 is what ADE20K gives without ImageNet weights; 45.58 is published for B2, 46.53 with
+         AlignedResize. So the weights are the first suspect, and this version verifies them;
+         batches of 6 are the second. What else is new should bring a few points
+         (docs/experiments.md). For one GPU: tools/analysis_tools/schedule.py
 Result:  not run yet
 Status:  recommended
 """

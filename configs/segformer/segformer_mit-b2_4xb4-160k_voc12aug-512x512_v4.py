@@ -1,4 +1,4 @@
-"""SegFormer-B2 on VOC 2012 and SBD, V4: the published recipe.
+"""SegFormer-B2 on VOC 2012 and SBD, V4: the published schedule, verified weights, our losses.
 
 Parent:  segformer_mit-b2_3xb6-200e_voc12aug-512x512_v2.py
 Change:  model.backbone.init_cfg.checkpoint: 'checkpoints/mit_b2_converted_from_hf.pth' ->
@@ -18,8 +18,8 @@ Change:  model.backbone.init_cfg.checkpoint: 'checkpoints/mit_b2_converted_from_
          param_scheduler: a warm-up of 1,500 iterations, and rates that change each iteration
          default_hooks: by iterations
 Why:     59.33 is 16 below the same user's UPerNet-R50, at nearly the published rate and length. So
-         the weights are the first suspect, and this version verifies them; the narrow head and the
-         averages are others. For one GPU: tools/analysis_tools/schedule.py CONFIG --gpus 1
+         the weights are the suspect, and this version verifies them. What else is new should bring
+         a few points (docs/experiments.md). For one GPU: tools/analysis_tools/schedule.py
 Result:  not run yet
 Status:  recommended
 """

@@ -11,6 +11,10 @@ Change:  model.backbone: ResNetV1c-50 -> ConvNeXt-T, timm's ImageNet weights
 Why:     as Swin-T, by convolutions alone.
 Reconstructed:
          optim_wrapper.optimizer.lr: 0.0001; MMSegmentation's for ConvNeXt and ADE20K
+         optim_wrapper.optimizer.weight_decay: 0.05; likewise
+         param_scheduler[0].end: 20; SegFormer's
+         param_scheduler[1].end: 200
+         train_dataloader.batch_size: 4; on 2 GPUs, as R50
 Result:  not run yet
 Status:  ablation
 """

@@ -4,6 +4,8 @@ Parent:  none
 Why:     the first of the line: MMSegmentation's network and rate, by epochs.
 Reconstructed:
          train_dataloader.batch_size: 4; on 2 GPUs
+         default_hooks.checkpoint.max_keep_ckpts: 3
+         default_hooks.checkpoint.save_best: 'mIoU'
 Result:  67.91 mIoU, 76.48 mAcc, val, the user's own log
 Status:  baseline
 """

@@ -1,4 +1,4 @@
-"""UPerNet-R50 on VOC 2012 and SBD, MMSegmentation's published recipe, faster and lighter.
+"""UPerNet-R50 on VOC 2012 and SBD, MMSegmentation's published schedule, faster and lighter.
 
 Parent:  upernet_r50_2xb4-200e_voc12aug-512x512_v1.py
 Change:  train_cfg: 200 epochs -> 40,000 iterations
@@ -13,8 +13,8 @@ Change:  train_cfg: 200 epochs -> 40,000 iterations
          optim_wrapper: rate of batch 16, bfloat16
          param_scheduler: by iteration
          default_hooks: for iterations, and the best is kept
-Why:     the published run reached 75.92 with it. It keeps cross-entropy, which that figure is of;
-         means are over valid pixels.
+Why:     75.92 is published for this schedule. It keeps cross-entropy, which that figure is of, with
+         means over valid pixels; the test is at sides that the strides divide.
 Result:  not run yet
 Status:  recommended
 """

@@ -11,6 +11,10 @@ Change:  model.backbone: ResNetV1c-50 -> Swin-T, ImageNet weights of its authors
 Why:     Swin-T has about the size of ResNet-50, and 2 to 3 mIoU more on ADE20K.
 Reconstructed:
          optim_wrapper.optimizer.lr: 6e-05; MMSegmentation's for Swin and ADE20K
+         optim_wrapper.optimizer.weight_decay: 0.01; likewise
+         param_scheduler[0].end: 20; SegFormer's
+         param_scheduler[1].end: 200
+         train_dataloader.batch_size: 4; on 2 GPUs, as R50
 Result:  not run yet
 Status:  ablation
 """
