@@ -28,7 +28,7 @@ MEASURED = {
     'segformer/segformer_mit-b2_3xb6-200e_voc12aug-512x512_v1': '58.6 mIoU,',
     'segformer/segformer_mit-b2_3xb6-200e_voc12aug-512x512_v2': '59.33 mIoU,',
     'segformer/segformer_mit-b2_3xb2-200e_ade20k-480x480_v1.1': '0 mIoU,',
-    'segformer/segformer_mit-b2_3xb2-200e_ade20k-512x512_v1.4': '26.60 mIoU, 36.25 mAcc, 74.09 aAcc',
+    'segformer/segformer_mit-b2_3xb2-200e_ade20k-512x512_v1.4': '26.60 mIoU, 36.25 mAcc, 74.09',
 }
 
 
