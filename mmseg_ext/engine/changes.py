@@ -31,7 +31,9 @@ SECTIONS = (
     'efficient_conv_bn_eval',
     'compile',
 )
-# What else a run, a test or our tools read; none of it can spoil a resumed run.
+# What else a run, a test or our tools read; none of it can spoil a resumed run. `work_dir`,
+# `launcher` and `experiment_name` are left out: they say where a run is and what it is called. A
+# test holds both lists to the code that reads configs.
 OTHER_SECTIONS = (
     'load_from',
     'resume',
@@ -47,6 +49,10 @@ OTHER_SECTIONS = (
     'visualizer',
     'log_processor',
     'log_level',
+    'custom_imports',
+    'test_pipeline',  # MMSegmentation's inference_model
+    'strategy',  # these two: FlexibleRunner
+    'init_weights_for_test_or_val',
 )
 # Hooks that record or display, and change nothing.
 QUIET_HOOKS = {*DEFAULT_HOOKS, 'logger', 'timer', 'visualization'}

@@ -85,8 +85,7 @@ def complete_config(cfg: Config) -> None:
     - ``guards``: their defaults.
     - ``by_epoch`` of the log processor, the logger and the checkpoints, from the training loop.
     - A checkpoint hook that keeps the three newest and the best, if the config has none at all.
-    - A ``data_root`` set in a leaf, or by ``--cfg-options``, over an inherited one: datasets that
-      have the inherited value follow. Without that it would change a variable that nothing reads.
+    - ``apply_data_root``.
     """
     by_epoch = is_by_epoch(cfg)
     hooks = cfg.setdefault('default_hooks', ConfigDict()) or ConfigDict()
@@ -110,7 +109,22 @@ def complete_config(cfg: Config) -> None:
     log_processor.setdefault('by_epoch', by_epoch)
     cfg.log_processor = log_processor
     cfg.guards = dataclasses.asdict(read_guards(cfg))
-    _apply_data_root(cfg)
+    apply_data_root(cfg)
+
+
+def apply_data_root(cfg: Config) -> None:
+    """Lets datasets follow a ``data_root`` set in a leaf, or by ``--cfg-options``, in place.
+
+    Those follow that have the value it was set over. Otherwise it would change a variable that
+    nothing reads.
+    """
+    if not cfg.get('data_root') or not cfg.filename:
+        return
+    inherited = _data_roots(Path(cfg.filename)) - {cfg.data_root}
+    loaders = [cfg.get(f'{split}_dataloader') for split in ('train', 'val', 'test')]
+    for _, dataset in find_dicts(loaders, 'data_root'):
+        if dataset['data_root'] in inherited:
+            dataset['data_root'] = cfg.data_root
 
 
 def find_dicts(node, key: str, path: str = '') -> Iterator[tuple[str, dict]]:
@@ -150,16 +164,6 @@ def _default_checkpoint_hook(cfg: Config, by_epoch: bool) -> dict:
     if any('mIoU' in evaluator.get('iou_metrics', ['mIoU']) for evaluator in evaluators):
         hook.update(save_best='mIoU', rule='greater')
     return hook
-
-
-def _apply_data_root(cfg: Config) -> None:
-    if not cfg.get('data_root') or not cfg.filename:
-        return
-    inherited = _data_roots(Path(cfg.filename)) - {cfg.data_root}
-    loaders = [cfg.get(f'{split}_dataloader') for split in ('train', 'val', 'test')]
-    for _, dataset in find_dicts(loaders, 'data_root'):
-        if dataset['data_root'] in inherited:
-            dataset['data_root'] = cfg.data_root
 
 
 def _data_roots(file: Path) -> set[str]:

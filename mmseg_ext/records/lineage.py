@@ -6,7 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from mmseg_ext.engine.changes import Difference, compare, describe, describe_change
-from mmseg_ext.engine.config import load_config
+from mmseg_ext.engine.config import apply_data_root, load_config
 from mmseg_ext.engine.errors import UsageError
 
 from .leaf_docstring import Declaration, Leaf, read_leaf
@@ -15,8 +15,10 @@ from .leaf_docstring import Declaration, Leaf, read_leaf
 MIRRORS = {
     'test_dataloader': 'val_dataloader',
     'test_evaluator': 'val_evaluator',
+    'test_pipeline': 'val_dataloader.dataset.pipeline',
     'data_preprocessor': 'model.data_preprocessor',
 }
+HINT = '(write it so; a reason goes after a semicolon)'
 _INDEX = re.compile(r'\[(\d+)\]')
 _CAME_OR_WENT = re.compile(r'[+-] \w+(?:\.\w+)*')
 
@@ -131,7 +133,7 @@ def _check_change(change: Declaration, found: list[Difference]) -> list[str]:
         else:
             continue
         if not true:
-            problems.append(f'declared is\n    {change}\nbut it is\n    {change.path}: {text}')
+            problems.append(_contradict('declared', change, text))
     return list(dict.fromkeys(problems))
 
 
@@ -142,8 +144,7 @@ def _check_reconstructed(leaf: Leaf) -> list[tuple[int, str]]:
         for value in values:
             text = describe(value, width=None)
             if not _says(declaration.text, text, describe(value)):
-                said = f'reconstructed is\n    {declaration}\nbut it is'
-                problems.append((declaration.line, f'{said}\n    {declaration.path}: {text}'))
+                problems.append((declaration.line, _contradict('reconstructed', declaration, text)))
         if not values:
             problems.append((declaration.line, f'the config has no {declaration.path}'))
     return list(dict.fromkeys(problems))
@@ -152,6 +153,10 @@ def _check_reconstructed(leaf: Leaf) -> list[tuple[int, str]]:
 def _says(text: str, whole: str, short: str) -> bool:
     """Whether a declaration is a value, written out or cut, and maybe a reason."""
     return text in (whole, short) or text.startswith((f'{whole};', f'{short};'))
+
+
+def _contradict(key: str, said: Declaration, true: str) -> str:
+    return f'{key} is\n    {said}\nbut it is\n    {said.path}: {true}\n{HINT}'
 
 
 def _look_up(node, path: str) -> list:
@@ -203,4 +208,6 @@ def _is_plain(value) -> bool:
 
 @functools.cache
 def _load(file: Path) -> dict:
-    return load_config(str(file)).to_dict()
+    cfg = load_config(str(file))
+    apply_data_root(cfg)  # as a run does
+    return cfg.to_dict()

@@ -1,10 +1,22 @@
 import copy
+import inspect
+import re
+from pathlib import Path
 
+import mmengine.runner
+import mmseg
 import pytest
 from conftest import ROOT
 from mmengine.config import Config
 
-from mmseg_ext.engine.changes import Difference, Effect, classify, compare
+from mmseg_ext.engine.changes import (
+    OTHER_SECTIONS,
+    SECTIONS,
+    Difference,
+    Effect,
+    classify,
+    compare,
+)
 from mmseg_ext.engine.config import complete_config
 
 STATE = dict(optimizer=dict(param_groups=[]), param_schedulers=[], state_dict={}, meta=dict(seed=0))
@@ -101,3 +113,35 @@ def test_only_a_state_that_is_there_overrules(missing):
 )
 def test_names_that_only_look_like_a_state(path):
     assert classify(Difference(path, 1, 2), STATE) is Effect.TAKEN
+
+
+# Not sections: where a run is and what it is called, and what acts through the datasets.
+NAMES = {'work_dir', 'launcher', 'experiment_name', 'data_root'}
+READ = re.compile(
+    r"""\bcfg(?:\.get\(\s*|\[)['"](\w+)['"]|\bcfg\.([a-z]\w+)|['"](\w+)['"] in cfg\b"""
+)
+
+
+def readers():
+    """The code that reads a config: MMEngine's, MMSegmentation's tools, ours."""
+    runners = [mmengine.runner.Runner, mmengine.runner.FlexibleRunner]
+    files = [Path(inspect.getsourcefile(each)) for each in runners]
+    stock = Path(mmseg.__file__).parent
+    for folder in (stock / '.mim/tools', stock.parent / 'tools', ROOT / 'tools'):
+        files += [folder / 'train.py', folder / 'test.py']
+    files += [stock / 'apis/utils.py', *(ROOT / 'mmseg_ext/engine').glob('*.py')]
+    return [file for file in files if file.is_file()]
+
+
+def test_whatever_reads_a_config_reads_known_sections():
+    found = {}
+    for file in readers():
+        for match in READ.finditer(file.read_text()):
+            found.setdefault(next(filter(None, match.groups())), file.name)
+    unknown = {
+        name: file
+        for name, file in found.items()
+        if name not in {*SECTIONS, *OTHER_SECTIONS, *NAMES, *dir(Config), *dir(dict)}
+    }
+    assert unknown == {}
+    assert set(found) > {'model', 'strategy', 'test_pipeline', 'guards', 'runner_type', *NAMES}

@@ -119,6 +119,11 @@ def test_what_a_declared_path_covers(declared, path, covered, exactly):
         ),
         ("model = dict(pretrained='a.pth')", "model.pretrained: (not set) -> 'a.pth'"),
         ('guards = dict(strict=True)', 'guards.strict: (not set) -> True'),
+        (
+            "custom_imports = dict(imports=['json'])",
+            "custom_imports.imports: (not set) -> ['json']",
+        ),
+        ("strategy = dict(type='DDPStrategy')", 'strategy: (not set) -> DDPStrategy'),
         ("tta_model = dict(type='SegTTAModel')", 'tta_model: (not set) -> SegTTAModel'),
         ('env_cfg = dict(cudnn_benchmark=True)', 'env_cfg.cudnn_benchmark: (not set) -> True'),
         ("custom_hooks = [dict(type='EMAHook')]", 'custom_hooks: + EMAHook'),
@@ -139,7 +144,7 @@ def test_a_long_value_may_be_cut_or_whole(tmp_path):
     assert needed(tmp_path, body, line) == []
     assert needed(tmp_path, body, f"load_from: (not set) -> '{'a' * 56}...; a reason") == []
     (problem,) = check(tmp_path, body, line.replace('200', '100'))
-    assert problem.endswith(line)
+    assert f'but it is\n    {line}\n' in problem
 
 
 def test_the_arguments_of_another_class_have_to_be_declared(tmp_path):
@@ -171,6 +176,35 @@ def test_an_index_that_all_share_stays(tmp_path):
     found = [Difference(f'a[{i}].p[2].prob', 1, 2) for i in (0, 1)]
     found += [Difference('a[0].p[3].prob', 1, 3)]
     assert undeclared(found, ()) == ['a[*].p[2].prob: 1 -> 2', 'a[0].p[3].prob: 1 -> 3']
+
+
+def test_a_data_root_is_that_of_the_datasets_as_in_a_run(tmp_path):
+    write_leaf(tmp_path, 'v1')
+    child = write_leaf(tmp_path, 'v2', 'v1.py', body="data_root = 'mine'")
+    base = tmp_path / '_base_/base.py'
+    base.write_text(f"data_root = 'data'\n{base.read_text()}")
+    paths = [difference.path for difference in differences(read_leaf(child))]
+    assert paths == [
+        'train_dataloader.dataset.datasets[0].data_root',
+        'train_dataloader.dataset.datasets[1].data_root',
+        'val_dataloader.dataset.data_root',
+        'test_dataloader.dataset.data_root',
+    ]
+
+
+@pytest.mark.parametrize(
+    'text', ['0.01 -> .005', '0.01 -> 0.005, halved', '1e-2 -> 0.005', '0.01 -> 0.005 (halved)']
+)
+def test_a_value_in_other_words_is_told_how_to_write_it(tmp_path, text):
+    path = 'optim_wrapper.optimizer.lr'
+    body = 'optim_wrapper = dict(optimizer=dict(lr=0.005))'
+    (problem,) = check(tmp_path, body, f'{path}: {text}')
+    assert problem.endswith(
+        f'but it is\n    {path}: 0.01 -> 0.005\n(write it so; a reason goes after a semicolon)'
+    )
+    leaf = write_leaf(tmp_path, 'v3', reconstructed=[f'{path}: 0.01, by guess'])
+    (problem,) = check_leaf(read_leaf(leaf))
+    assert 'a reason goes after a semicolon' in problem
 
 
 @pytest.mark.parametrize('mirror, section', MIRRORS.items())
