@@ -81,6 +81,8 @@ def read_leaf(file: Path) -> Leaf:
     Raises:
         UsageError: The docstring is not there or not in the grammar; the message has the line.
     """
+    if file.is_dir():
+        raise UsageError(f'{file} is a folder that is named like a config; rename it')
     if not file.is_file():
         raise UsageError(f'there is no config {file}')
     try:

@@ -1,6 +1,7 @@
 """The family tree as a table in a Markdown file."""
 
 import os
+import re
 from itertools import groupby
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from .leaf_docstring import Declaration
 from .lineage_tree import Row, best_run, family_of, short_name, short_path, short_text
 
 BEGIN, END = '<!-- lineage: begin -->', '<!-- lineage: end -->'
+_LINK = re.compile(r'^\| \[[^]]*\]\(([^)]+)\)', re.MULTILINE)  # of a row's version
 MAX_CHANGES = 3  # more make a row taller than its neighbours can bear
 
 
@@ -39,27 +41,53 @@ def read_table(readme: Path) -> str:
     """Reads what stands between the markers of a Markdown file.
 
     Raises:
-        UsageError: There is no such file, or the markers are not there once each, in order.
+        UsageError: There is no such file, it is not UTF-8, or the markers are not there once each,
+            in order.
     """
-    return _split(readme)[1]
+    return _split(readme)[1].replace('\r\n', '\n')
 
 
-def update_table(readme: Path, table: str) -> None:
-    """Replaces what stands between the markers of a Markdown file; raises as ``read_table``."""
-    before, _, after = _split(readme)
+def update_table(readme: Path, rows: list[Row]) -> None:
+    """Writes the table of versions between the markers of a Markdown file.
+
+    Args:
+        readme: The file; its line ends stay what they are.
+        rows: From ``grow``; all leaves that the table there has, and maybe more.
+
+    Raises:
+        UsageError: As ``read_table``; or a leaf of the table there would be lost, though its config
+            still is where the table says.
+    """
+    before, old, after = _split(readme)
+    shown = {row.leaf.file.resolve() for row in rows}
+    linked = [readme.parent / link for link in _LINK.findall(old)]
+    lost = [file for file in linked if file.is_file() and file.resolve() not in shown]
+    if lost:
+        first = os.path.relpath(lost[0])
+        raise UsageError(
+            f'{readme} would lose {len(lost)} leaves, {first} the first; name the folders of all '
+            'that its table links to'
+        )
+    table = make_table(rows, readme.parent)
+    if before.endswith('\r\n'):
+        table = table.replace('\n', '\r\n')
     with replacing(readme) as part:
-        part.write_text(f'{before}{table}{after}')
+        part.write_text(f'{before}{table}{after}', encoding='utf-8', newline='')
 
 
 def has_markers(readme: Path) -> bool:
     """Whether a file is there and wants a table."""
-    return readme.is_file() and BEGIN in readme.read_text().splitlines()
+    return readme.is_file() and BEGIN.encode() in readme.read_bytes().splitlines()
 
 
 def _split(readme: Path) -> tuple[str, str, str]:
     if not readme.is_file():
         raise UsageError(f'there is no file {readme}')
-    lines = readme.read_text().splitlines(keepends=True)
+    try:
+        # bytes, because text would lose what the line ends are
+        lines = readme.read_bytes().decode().splitlines(keepends=True)
+    except UnicodeDecodeError as error:
+        raise UsageError(f'{readme} is not UTF-8 ({error}); save it as UTF-8') from error
     plain = [line.rstrip() for line in lines]
     if plain.count(BEGIN) != 1 or plain.count(END) != 1 or plain.index(BEGIN) > plain.index(END):
         raise UsageError(

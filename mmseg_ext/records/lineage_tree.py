@@ -8,9 +8,11 @@ from typing import NamedTuple
 from mmseg_ext.engine.errors import UsageError
 
 from .history import best_of, read_validations
-from .leaf_docstring import Declaration, Leaf, find_leaves, read_leaf
+from .leaf_docstring import STATUSES, Declaration, Leaf, find_leaves, read_leaf
 from .lineage import check_ancestors
 
+# of the statuses: matplotlib's first four, which rich does not know by name
+COLOURS = dict(zip(STATUSES, ('#1f77b4', '#2ca02c', '#ff7f0e', '#d62728'), strict=True))
 _VERSION = re.compile(r'v\d')
 _SCORE = re.compile(r'(\d+(?:\.\d+)?) mIoU')
 
@@ -36,6 +38,25 @@ class Row(NamedTuple):
         return short_name(self.leaf.file, self.parent.file)
 
 
+def list_leaves(paths: Iterable[Path]) -> list[Path]:
+    """Lists the configs that are named, and those of folders, each once.
+
+    Args:
+        paths: Configs, or folders of them.
+
+    Raises:
+        UsageError: A folder has none.
+    """
+    files: dict[Path, Path] = {}
+    for path in paths:
+        found = find_leaves(path) if path.is_dir() else [path]
+        if not found:
+            raise UsageError(f'there is no config in {path}')
+        for file in found:
+            files.setdefault(file.resolve(), file)
+    return list(files.values())
+
+
 def read_leaves(paths: Iterable[Path]) -> list[Leaf]:
     """Reads the leaves that are named, with their ancestors, and those of folders.
 
@@ -46,22 +67,17 @@ def read_leaves(paths: Iterable[Path]) -> list[Leaf]:
         UsageError: A path or parent that is not there, no leaf in a folder, a docstring out of the
             grammar, or a circle of parents.
     """
+    paths = list(paths)
+    named = {path.resolve() for path in paths}
     leaves: dict[Path, Leaf] = {}
-    for path in paths:
-        if path.is_dir():
-            files = find_leaves(path)
-            if not files:
-                raise UsageError(f'there is no config in {path}')
-        else:
-            files = [path]
-        for file in files:
-            leaf = leaves[file.resolve()] = read_leaf(file)
-            broken = check_ancestors(leaf)
-            if broken:
-                raise UsageError(broken)
-            while path.is_file() and leaf.parent:
-                parent = leaf.file.parent / leaf.parent
-                leaf = leaves.setdefault(parent.resolve(), read_leaf(parent))
+    for file in list_leaves(paths):
+        leaf = leaves[file.resolve()] = read_leaf(file)
+        broken = check_ancestors(leaf)
+        if broken:
+            raise UsageError(broken)
+        while file.resolve() in named and leaf.parent:
+            parent = leaf.file.parent / leaf.parent
+            leaf = leaves.setdefault(parent.resolve(), read_leaf(parent))
     return list(leaves.values())
 
 

@@ -114,6 +114,64 @@ def test_update_replaces_what_is_between_the_markers_and_links_from_there(config
     assert readme.read_text() == text
 
 
+def test_update_keeps_the_line_ends(configs, lineage):
+    readme = configs.parent / 'README.md'
+    readme.write_bytes(f'\u00e4\r\n{BEGIN}\r\n{END}\r\nafter\n'.encode())
+    assert lineage('--update', readme)[0] == 0
+    lines = readme.read_bytes().split(b'\n')
+    assert lines[0] == '\u00e4\r'.encode() and lines[-2:] == [b'after', b'']
+    assert len(lines) == 8 + 5 and all(line.endswith(b'\r') for line in lines[:-2])
+    for name in (ERASING, ADE):
+        (configs / f'{name}.py').unlink()
+    assert 'table of versions is stale' in lineage('--check')[1]
+    lineage('--update', readme)
+    assert lineage('--check') == (0, 'configs: 2 leaves, 0 problems\n')
+
+
+def test_update_loses_no_leaf_that_is_there(configs, lineage):
+    other = configs.parent / 'other'
+    write_leaf(other, 'mine')
+    readme = configs.parent / 'README.md'
+    readme.write_text(f'{BEGIN}\n{END}\n')
+    assert lineage('configs', 'other', '--update', readme)[0] == 0
+    text = readme.read_text()
+    for paths, lost, first in (
+        (['configs'], 1, 'other/mine.py'),
+        (['other'], 4, f'configs/{V1}.py'),
+        ([configs / f'{V2}.py', 'other'], 2, f'configs/{ERASING}.py'),
+    ):
+        status, said = lineage(*paths, '--update', readme)
+        assert status == 2 and readme.read_text() == text and len(said.splitlines()) == 1
+        assert f'would lose {lost} leaves, {first} the first; name the folders' in said
+    (other / 'mine.py').unlink()
+    assert lineage('configs', '--update', readme)[0] == 0
+    assert 'mine' not in readme.read_text()
+
+
+def test_check_takes_folders_with_one_readme_together_and_each_leaf_once(configs, lineage):
+    for name in (ERASING, ADE):
+        (configs / f'{name}.py').unlink()
+    write_leaf(configs.parent / 'other', 'mine')
+    readme = configs.parent / 'README.md'
+    readme.write_text(f'{BEGIN}\n{END}\n')
+    _, said = lineage('configs', 'other', 'configs', configs / f'{V2}.py', '--check')
+    assert '3 leaves, 1 problem' in said
+    (command,) = (line.partition('; python ')[2] for line in said.splitlines()[1:])
+    lineage(*command.split()[1:])
+    assert lineage('configs', 'other', '--check') == (0, 'configs other: 3 leaves, 0 problems\n')
+    (configs / f'{V2}.py').write_text('nothing')
+    _, said = lineage('configs', 'configs', '--check')
+    assert '2 leaves, 1 problem' in said and said.count('not a leaf') == 1
+
+
+@pytest.mark.parametrize(
+    'suffix, begins', [('svg', b'<?xml'), ('pdf', b'%PDF'), ('PNG', b'\x89PNG')]
+)
+def test_a_picture_is_what_its_name_says(configs, lineage, suffix, begins):
+    assert lineage('--picture', f'tree.{suffix}') == (0, f'wrote tree.{suffix}\n')
+    assert (configs.parent / f'tree.{suffix}').read_bytes().startswith(begins)
+
+
 def test_check_finds_lies_and_a_stale_table_and_exits_with_1(configs, lineage):
     status, said = lineage('--check')
     assert status == 1 and '4 leaves' in said and f'{ERASING}.py:4: declared, but' in said
@@ -154,14 +212,24 @@ def test_the_picture_has_a_row_for_each_leaf(configs, lineage):
         (['--update', 'gone.md'], 'error: there is no file gone.md'),
         (['--picture', 'gone/x.png'], 'error: there is no folder gone; make it first'),
         (['--work-dirs', 'gone'], 'error: there is no folder gone'),
+        (['--picture', 'x.jpg'], 'error: x.jpg: the name of a picture ends in .png, .svg, .pdf'),
+        (['--picture', 'x'], 'error: x: the name of a picture ends in .png'),
+        (['--picture', 'empty'], 'error: empty is a folder; name a file'),
+        (['--update', 'old.md'], 'error: old.md is not UTF-8 ('),
+        (['--update', 'old.md', '--work-dirs', '.'], 'error: --work-dirs goes with the terminal,'),
+        (['--check', '--work-dirs', '.'], 'error: --work-dirs goes with the terminal,'),
+        (['named'], 'error: named/a.py is a folder that is named like a config; rename it'),
         (['--check', '--markdown'], 'not allowed with argument --check'),
     ],
 )
 def test_misuse_is_said_in_a_line(configs, lineage, words, said):
     (configs.parent / 'empty').mkdir()
+    (configs.parent / 'named/a.py').mkdir(parents=True)
+    (configs.parent / 'old.md').write_bytes(f'\u00e4\n{BEGIN}\n{END}\n'.encode('latin-1'))
     (configs.parent / 'notes.md').write_text(f'some words\n{END}\n{BEGIN}\n')
     status, text = lineage(*words)
     assert status == 2 and said in text and 'Traceback' not in text
+    assert text.count('error: ') == 1 and not list(configs.parent.glob('.*'))
 
 
 def test_a_broken_family_is_no_tree(configs, lineage):

@@ -3,6 +3,7 @@
 
 import argparse
 import os
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -12,10 +13,18 @@ from rich.text import Text
 from rich.tree import Tree
 
 from mmseg_ext.engine.errors import UsageError, run_command
-from mmseg_ext.records.leaf_docstring import find_leaves, read_leaf
+from mmseg_ext.records.leaf_docstring import read_leaf
 from mmseg_ext.records.lineage import check_leaf
 from mmseg_ext.records.lineage_table import has_markers, make_table, read_table, update_table
-from mmseg_ext.records.lineage_tree import Row, best_run, grow, read_leaves, short_path
+from mmseg_ext.records.lineage_tree import (
+    COLOURS,
+    Row,
+    best_run,
+    grow,
+    list_leaves,
+    read_leaves,
+    short_path,
+)
 
 EXAMPLES = """examples:
   python tools/analysis_tools/lineage.py                           every leaf in configs/
@@ -32,10 +41,6 @@ table in the README.md beside it to the leaves. --update replaces what stands be
 <!-- lineage: begin --> and <!-- lineage: end -->.
 """
 MAX_KEYS = 4  # as a rule they fit into a line
-STYLES = {
-    'baseline': 'blue', 'recommended': 'bold green', 'ablation': 'yellow',
-    'negative result': 'red',
-}  # fmt: skip
 
 
 def parse_args() -> argparse.Namespace:
@@ -55,7 +60,9 @@ def parse_args() -> argparse.Namespace:
     ways.add_argument(
         '--update', type=Path, metavar='README.md', help='write that table into this file'
     )
-    ways.add_argument('--picture', type=Path, metavar='FILE.png', help='draw the tree')
+    ways.add_argument(
+        '--picture', type=Path, metavar='FILE.png', help='draw the tree; as .svg or .pdf, too'
+    )
     ways.add_argument('--check', action='store_true', help='exit status 1 if anything is not so')
     return parser.parse_args()
 
@@ -63,25 +70,37 @@ def parse_args() -> argparse.Namespace:
 def check(paths: list[Path]) -> list[str]:
     """Finds what is not so in the leaves, and in the READMEs beside their folders."""
     problems = []
-    for path in paths:
-        files = find_leaves(path) if path.is_dir() else [path]
-        if not files:
-            raise UsageError(f'there is no config in {path}')
-        found = []
-        for file in files:
-            # one that cannot be read hides nothing of the others
-            try:
-                found += check_leaf(read_leaf(file))
-            except UsageError as error:
-                found.append(str(error))
-        readme = Path(os.path.relpath(path.resolve().parent / 'README.md'))
-        if path.is_dir() and not found and has_markers(readme):
-            table = make_table(grow(read_leaves([path])), readme.parent)
-            if read_table(readme) != table:
-                command = f'python {sys.argv[0]} {path} --update {readme}'
-                found.append(f'{readme}: the table of versions is stale; {command}')
-        problems += found
-        print(f'{path}: {len(files)} leaves, {len(found)} problems')
+    files = list_leaves(paths)
+    for file in files:
+        # one that cannot be read hides nothing of the others
+        try:
+            problems += check_leaf(read_leaf(file))
+        except UsageError as error:
+            problems.append(str(error))
+    if not problems:
+        problems = check_tables([path for path in paths if path.is_dir()])
+    print(f'{" ".join(map(str, paths))}: {len(files)} leaves, {len(problems)} problems')
+    return problems
+
+
+def check_tables(folders: list[Path]) -> list[str]:
+    """Finds the READMEs beside folders whose table is not that of the leaves."""
+    beside: dict[Path, list[Path]] = {}
+    for folder in folders:
+        readme = Path(os.path.relpath(folder.resolve().parent / 'README.md'))
+        beside.setdefault(readme, []).append(folder)
+    problems = []
+    for readme, members in beside.items():
+        if not has_markers(readme):
+            continue
+        try:
+            stale = read_table(readme) != make_table(grow(read_leaves(members)), readme.parent)
+        except UsageError as error:
+            problems.append(str(error))
+            continue
+        if stale:
+            words = ['python', sys.argv[0], *map(str, members), '--update', str(readme)]
+            problems.append(f'{readme}: the table of versions is stale; {shlex.join(words)}')
     return problems
 
 
@@ -92,7 +111,7 @@ def show(console: Console, rows: list[Row], work_dirs: Path | None) -> None:
     for row in rows:
         leaf = row.leaf
         line = Text(row.name, 'bold' if row.depth == 0 else '')
-        line.append(f'  {leaf.status}', STYLES[leaf.status])
+        line.append(f'  {leaf.status}', COLOURS[leaf.status])
         line.append(f'  {leaf.headline}')
         best = best_run(leaf, work_dirs) if work_dirs else ''
         if best:
@@ -120,6 +139,11 @@ def main() -> None:
             raise UsageError(f'there is no folder or config {path}')
     if args.work_dirs and not args.work_dirs.is_dir():
         raise UsageError(f'there is no folder {args.work_dirs}')
+    if args.work_dirs and (args.update or args.check):
+        raise UsageError(
+            '--work-dirs goes with the terminal, --markdown and --picture; what the repository '
+            'says does not depend on your own runs'
+        )
     if args.picture and not args.picture.resolve().parent.is_dir():
         raise UsageError(f'there is no folder {args.picture.parent}; make it first')
     if args.check:
@@ -130,7 +154,7 @@ def main() -> None:
     if args.markdown:
         print(make_table(rows, Path.cwd(), args.work_dirs), end='')
     elif args.update:
-        update_table(args.update, make_table(rows, args.update.parent, args.work_dirs))
+        update_table(args.update, rows)
         print(f'wrote {args.update}')
     elif args.picture:
         from mmseg_ext.records.lineage_picture import draw_tree  # brings matplotlib, which is slow
