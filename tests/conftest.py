@@ -2,6 +2,7 @@ import gc
 import itertools
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,18 @@ def voc_root(demo_root):
 def tiny_config(tmp_path_factory, voc_root):
     """A leaf over the real pieces that trains in seconds: 5 iterations an epoch, 2 epochs."""
     return write_tiny_config(tmp_path_factory.mktemp('config') / 'tiny.py', voc_root)
+
+
+@pytest.fixture(scope='module')
+def leaf_runs(tmp_path_factory, demo_root):
+    """Trains leaves, shrunk, for one test file."""
+    from shrunk import Runs, find_stock_tool  # brings much that other tests do without
+
+    if not find_stock_tool('train.py'):
+        pytest.skip('mmsegmentation without its tools')
+    folder = tmp_path_factory.mktemp('leaves')
+    yield Runs(folder, demo_root)
+    shutil.rmtree(folder)  # hundreds of MB, which pytest would keep three times
 
 
 def write_tiny_config(path, voc_root, extra=''):

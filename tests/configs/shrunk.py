@@ -362,7 +362,10 @@ def _scale(size, factor):
 
 
 def check(runs, name):
-    """Trains a leaf a step, and checks what that left: losses, weights, scores, the checkpoint."""
+    """Trains a leaf a step, and checks what that left: losses, weights, scores, the checkpoint.
+
+    Removes the checkpoint, unless another leaf loads it.
+    """
     run = runs.train(name)
     seen, cfg = run.witness, Config.fromfile(run.config)
     steps = cfg.optim_wrapper.get('accumulative_counts', 1)
@@ -383,6 +386,7 @@ def check(runs, name):
         assert _share_filled(run.log, loaded) == FILLED.get(name, 1.0)
     assert run.test() == pytest.approx(validation['metrics'], abs=0.01)
     assert _share_filled(run.log, run.checkpoint) == 1.0
+    runs.forget(name)
 
 
 def _init_of(cfg):
