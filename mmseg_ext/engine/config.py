@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import difflib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -137,6 +138,12 @@ def find_dicts(node, key: str, path: str = '') -> Iterator[tuple[str, dict]]:
     elif isinstance(node, (list, tuple)):
         for index, child in enumerate(node):
             yield from find_dicts(child, key, f'{path}[{index}]')
+
+
+def find_schedulers(cfg: Config) -> dict[str, dict]:
+    """The schedulers of a config, of one optimizer or several, by their path in --cfg-options."""
+    found = find_dicts(dict(param_scheduler=cfg.get('param_scheduler')), 'type')
+    return {re.sub(r'\[(\d+)]', r'.\1', path): scheduler for path, scheduler in found}
 
 
 def assigned_names(file: Path) -> set[str]:

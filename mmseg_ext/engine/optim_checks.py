@@ -39,25 +39,27 @@ def check_schedule(cfg: Config) -> None:
     if not loop:
         return
     if is_by_epoch(cfg):
+        kind = str(loop.get('type') or 'EpochBasedTrainLoop')
+        # another package's loop may count iterations under any name
+        if 'EpochBasedTrainLoop' not in kind and not loop.get('max_epochs'):
+            return
         for path, sampler in find_dicts(dict(train_dataloader=dict(loader, dataset=None)), 'type'):
             if 'InfiniteSampler' in str(sampler['type']):
                 raise UsageError(
                     f'{path}.type={sampler["type"]} never ends the first epoch of '
-                    f'{loop.get("type", "EpochBasedTrainLoop")}; set {path}.type=DefaultSampler, '
+                    f'{kind}; set {path}.type=DefaultSampler, '
                     'or train_cfg.type=IterBasedTrainLoop and train_cfg.max_iters'
                 )
         return
-    given = cfg.get('param_scheduler') or []
-    for index, scheduler in enumerate([given] if isinstance(given, dict) else given):
-        counts_epochs = isinstance(scheduler, dict) and scheduler.get('by_epoch', True)
+    for path, scheduler in find_dicts(dict(param_scheduler=cfg.get('param_scheduler')), 'type'):
         # those that wait for scores are stepped by validations
         if (
-            counts_epochs
+            scheduler.get('by_epoch', True)
             and not scheduler.get('convert_to_iter_based')
-            and 'ReduceOnPlateau' not in str(scheduler.get('type'))
+            and 'ReduceOnPlateau' not in str(scheduler['type'])
         ):
             raise UsageError(
-                f'param_scheduler[{index}] ({scheduler.get("type")}) counts epochs, of which '
+                f'{path} ({scheduler["type"]}) counts epochs, of which '
                 f'{loop.get("type")} has one: it would be stepped after the last iteration alone; '
                 'set by_epoch=False, with begin and end in iterations'
             )

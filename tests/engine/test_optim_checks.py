@@ -109,7 +109,7 @@ def test_a_schedule_of_epochs_stands_still_in_a_loop_of_iterations(tmp_path):
     with pytest.raises(UsageError, match=r'param_scheduler\[1\] \(LinearLR\) counts epochs'):
         check_schedule(cfg)
     cfg.param_scheduler = warm_up
-    with pytest.raises(UsageError, match=r'param_scheduler\[0\] .* set by_epoch=False'):
+    with pytest.raises(UsageError, match=r'param_scheduler \(.* set by_epoch=False'):
         check_schedule(cfg)
 
 
@@ -119,6 +119,34 @@ def test_schedules_that_are_stepped_pass(tmp_path):
     check_schedule(iter_config(tmp_path, dict(type='PolyLR', by_epoch=False), converted, plateau))
     check_schedule(toy.make_config(tmp_path, param_scheduler=[dict(type='PolyLR', end=3)]))
     check_schedule(toy.make_config(tmp_path, train_cfg=None))
+
+
+def test_schedules_of_several_optimizers(tmp_path):
+    cfg = iter_config(tmp_path)
+    cfg.param_scheduler = dict(g=[dict(type='PolyLR', by_epoch=False)], d=[])
+    check_schedule(cfg)
+    cfg.param_scheduler.d = [dict(type='PolyLR', end=3)]
+    with pytest.raises(UsageError, match=r'param_scheduler\.d\[0\] \(PolyLR\) counts epochs'):
+        check_schedule(cfg)
+
+
+@pytest.mark.parametrize(
+    ('loop', 'refused'),
+    [
+        (dict(type='BudgetLoop', max_iters=4), False),  # another package's
+        (dict(type='BudgetLoop', max_epochs=4), True),
+        (dict(type='mmengine.EpochBasedTrainLoop', max_epochs=4), True),
+        (dict(by_epoch=True, max_epochs=4), True),
+    ],
+)
+def test_which_loops_need_an_end_of_the_epoch(tmp_path, loop, refused):
+    cfg = iter_config(tmp_path, dict(type='PolyLR', by_epoch=False))
+    cfg.train_cfg = loop
+    if not refused:
+        check_schedule(cfg)
+        return
+    with pytest.raises(UsageError, match='never ends the first epoch of'):
+        check_schedule(cfg)
 
 
 def test_an_epoch_of_an_endless_sampler_is_refused(tiny):

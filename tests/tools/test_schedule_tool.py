@@ -71,6 +71,22 @@ def test_a_leaf_on_fewer_gpus_and_back(schedule, tiny_config, tmp_path):
     assert said.count('accumulative_counts') == 1
 
 
+def test_a_gpu_may_hold_more_than_is_wanted(schedule, tiny_config):
+    leaf = (tiny_config, '--images', 40, '--of-gpus', 2)
+    status, said, errors = schedule(*leaf, '--gpus', 4, '--batch-size', 8)
+    assert status == 0, errors
+    assert row(said, 'GPUs x batch x accumulation') == ['2 x 8 x 1', '4 x 4 x 1']
+    assert 'optimizer.lr' not in said
+
+
+def test_rates_that_are_unknown_are_a_note(schedule, tiny_config):
+    leaf = (tiny_config, '--images', 40, '--of-gpus', 1)
+    status, said, _ = schedule(*leaf, '--cfg-options', 'param_scheduler.0.type=GoneLR')
+    assert status == 0 and 'lr, highest' not in said
+    assert 'note: the learning rates are not shown' in said
+    assert 'note: the learning rates' not in schedule(*leaf)[1]
+
+
 @pytest.mark.parametrize(
     ('words', 'message'),
     [
@@ -87,6 +103,12 @@ def test_a_leaf_on_fewer_gpus_and_back(schedule, tiny_config, tmp_path):
         ('LEAF --images 5', 'say it with --of-gpus'),
         ('LEAF --of-gpus 3 --cfg-options data_root=/gone', 'say how many images there are'),
         ('LEAF --of-gpus 3 --cfg-options train_dataloader=None', 'has no train_dataloader'),
+        ('LEAF --of-gpus 3 --images 5', '5 training images on 3 GPUs fill no batch of 8'),
+        ('LEAF --of-gpus 3 --cfg-options optim_wrapper=None', 'has no optim_wrapper.optimizer'),
+        (
+            'LEAF --of-gpus 3 --cfg-options train_dataloader.sampler.type=InfiniteSampler',
+            'never ends the first epoch',
+        ),
         ('gone.py', 'no config file at gone.py'),
     ],
 )

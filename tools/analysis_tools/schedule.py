@@ -31,7 +31,7 @@ EXAMPLES = """examples:
   as many samples, and the learning rate, with another batch:
     python tools/analysis_tools/schedule.py --images 10582 --iters 160000 --from-batch 16 --batch 18
     python tools/analysis_tools/schedule.py --lr 6e-5 --from-batch 16 --batch 18
-  a leaf on one GPU, which holds 4 images at a time:
+  a leaf on one GPU, which holds no more than 4 images at a time:
     python tools/analysis_tools/schedule.py CONFIG --gpus 1 --batch-size 4
 """
 
@@ -59,7 +59,7 @@ def parse_args() -> argparse.Namespace:
         '--batch-size',
         type=int,
         metavar='N',
-        help="images a GPU holds at a time (default: the config's, or fewer to reach the batch)",
+        help="most images a GPU holds at a time (default: the config's); fewer to reach the batch",
     )
     leaf.add_argument(
         '--of-gpus', type=int, metavar='N', help='GPUs the recipe is for (default: its name says)'
@@ -116,33 +116,31 @@ def plan(args: argparse.Namespace, console: Console) -> None:
     from mmengine.registry import init_default_scope
 
     from mmseg_ext.engine.config import load_config
+    from mmseg_ext.engine.optim_checks import check_schedule
     from mmseg_ext.engine.recipe.options import apply_options, keep_recipe
-    from mmseg_ext.engine.recipe.reading import (
-        count_images,
-        find_rates,
-        read_recipe,
-        read_setup,
-        scaled_rate,
-    )
+    from mmseg_ext.engine.recipe.rates import compare_rates
+    from mmseg_ext.engine.recipe.reading import count_images, read_recipe, read_setup
 
     cfg = load_config(args.config, args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     written, note = read_setup(cfg, args.of_gpus)
+    check_schedule(cfg)
     images = args.images or count_images(cfg)
-    gpus, batch = args.gpus or 1, args.batch_size or written.batch
-    here = choose_setup(written.total, gpus, batch, fixed=bool(args.batch_size))
+    gpus = args.gpus or 1
+    here = choose_setup(written.total, gpus, args.batch_size or written.batch)
     old = read_recipe(cfg, written, images)
     options = keep_recipe(old, here)
     new = read_recipe(apply_options(cfg, options), here, images)
 
-    # stretched, the schedule passes through the same rates: the shorter one is stepped for both
-    bases = [scaled_rate(each.cfg, each.setup) for each in (old, new)]
-    found = {base: find_rates(old, base) for base in bases}
-    rates = tuple(found[base] for base in bases)
-    print_recipes(console, old, new, rates if all(rates) else None)
+    rates = compare_rates(old, new)
+    print_recipes(console, old, new, rates)
     command = describe_command(args.config, gpus, {**(args.cfg_options or {}), **options})
     console.print(command, markup=False, highlight=False, soft_wrap=True)
-    for said in [note] * bool(note) + list_notes(old, new):
+    unknown = (
+        'the learning rates are not shown: optim_wrapper.optimizer says none, or a scheduler in '
+        'param_scheduler is not registered in MMEngine or does not take what it is given'
+    )
+    for said in [note] * bool(note) + [unknown] * (rates is None) + list_notes(old, new):
         console.print(f'note: {said}', markup=False, highlight=False, soft_wrap=True)
 
 

@@ -4,15 +4,19 @@ from fractions import Fraction
 
 from mmengine.config import Config
 
+from mmseg_ext.engine.config import find_schedulers
 from mmseg_ext.engine.errors import UsageError
 
-from .reading import VAL_INTERVAL, Recipe, find_schedulers, is_endless, scaled_rate
+from .rates import scaled_rate
+from .reading import VAL_INTERVAL, Recipe, is_endless
 from .rules import Setup, is_adaptive, linear_rate, square_root_rate
 
 # Settings of schedulers that are counted in iterations where by_epoch=False.
 COUNTED = ('begin', 'end', 'T_max', 'total_steps', 'step_size', 'milestones', 'periods')
 LOOP = ('max_iters', 'val_interval', 'val_begin', 'dynamic_intervals')
 SAVING = ('interval', 'save_begin')
+AVERAGING = ('interval', 'begin_iter', 'gamma')  # its momentum is gamma / (gamma + iterations)
+RATES = ('eta_min', 'eta_max')  # of schedulers
 
 
 def keep_recipe(recipe: Recipe, setup: Setup) -> dict:
@@ -25,7 +29,8 @@ def keep_recipe(recipe: Recipe, setup: Setup) -> dict:
     Args:
         recipe: The config on the GPUs that it was written for.
         setup: The setup wanted. If it makes another batch in all, the learning rate follows it: by
-            the square root for Adam and its like, otherwise in proportion.
+            the square root for Adam and its like, otherwise in proportion; so do the ``eta_min``
+            and ``eta_max`` of its schedulers.
 
     Returns:
         Dotted keys and values, only those that change anything.
@@ -53,14 +58,14 @@ def keep_recipe(recipe: Recipe, setup: Setup) -> dict:
         else:
             options.update(_stretched(path, scheduler, COUNTED, stretch))
             # its rate falls by gamma in every iteration
-            if 'Exponential' in str(scheduler['type']) and stretch != 1:
+            if 'Exponential' in str(scheduler['type']) and 'gamma' in scheduler and stretch != 1:
                 options[f'{path}.gamma'] = scheduler['gamma'] ** float(1 / stretch)
     for index, hook in enumerate(cfg.get('custom_hooks') or []):
         if str(hook.get('type')).rpartition('.')[2] == 'EMAHook':
             counted = dict(interval=1) | dict(hook)
-            options.update(
-                _stretched(f'custom_hooks.{index}', counted, ('interval', 'begin_iter'), stretch)
-            )
+            if str(hook.get('ema_type')).rpartition('.')[2] == 'MomentumAnnealingEMA':
+                counted.setdefault('gamma', 100)  # MMEngine's own
+            options.update(_stretched(f'custom_hooks.{index}', counted, AVERAGING, stretch))
     return options
 
 
@@ -101,10 +106,20 @@ def _rate_options(cfg: Config, old: Setup, new: Setup) -> dict:
     if new.total != old.total:
         optimizer = cfg.optim_wrapper.optimizer.type
         rule = square_root_rate if is_adaptive(str(optimizer)) else linear_rate
-        wanted = float(f'{rule(rate, old.total, new.total):.6g}')
+        wanted = _rounded(rule(rate, old.total, new.total))
+        # the schedule's own rates too: a floor that stayed would be another share of the rate
+        for path, scheduler in find_schedulers(cfg).items():
+            for key in RATES if str(scheduler['type']).endswith('LR') else ():
+                if scheduler.get(key):
+                    scaled = _rounded(rule(scheduler[key], old.total, new.total))
+                    options[f'{path}.{key}'] = scaled
     if wanted != cfg.optim_wrapper.optimizer.lr:
         options['optim_wrapper.optimizer.lr'] = wanted
     return options
+
+
+def _rounded(rate: float) -> float:
+    return float(f'{rate:.6g}')
 
 
 def _check_conversion(path: str, scheduler: dict, recipe: Recipe) -> None:

@@ -6,17 +6,13 @@ import math
 import re
 from pathlib import Path
 
-import torch
 from mmengine.config import Config
-from mmengine.optim import OptimWrapper
 from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS
 
 from mmseg_ext.engine import preflight
 from mmseg_ext.engine.config import complete_config, find_dicts, is_by_epoch
 from mmseg_ext.engine.errors import UsageError
-from mmseg_ext.engine.peak_rates import build_schedulers
-from mmseg_ext.engine.schedules import Simulation
 
 from .rules import Setup
 
@@ -66,9 +62,10 @@ class Recipe:
     @property
     def save_interval(self) -> tuple[int, bool]:
         """Epochs or iterations between two checkpoints, and whether they are epochs."""
-        hook = (self.cfg.get('default_hooks') or {}).get('checkpoint')
-        if hook is None:  # complete_config adds one
+        hooks = self.cfg.get('default_hooks') or {}
+        if 'checkpoint' not in hooks:  # complete_config adds one
             return self.val_interval, self.by_epoch
+        hook = hooks['checkpoint'] or {}  # None switches it off
         return hook.get('interval', -1), hook.get('by_epoch', self.by_epoch)
 
     def in_iterations(self, scheduler: dict) -> tuple[int, int]:
@@ -90,26 +87,27 @@ def read_recipe(cfg: Config, setup: Setup, images: int) -> Recipe:
         images: Training images.
 
     Raises:
-        UsageError: The config does not say how long it trains.
+        UsageError: The config does not say how long it trains, or the images fill no batch.
     """
     loop, by_epoch = cfg.train_cfg, is_by_epoch(cfg)
     key = 'max_epochs' if by_epoch else 'max_iters'
-    if not isinstance(loop.get(key), (int, float)):
+    if loop.get(key) is None:
         raise UsageError(f'train_cfg.{key} is not set, so the length of the training is unknown')
+    if not _is_count(loop[key]):
+        raise UsageError(f'train_cfg.{key}={loop[key]} is no whole number above 0')
     loader = cfg.train_dataloader
     if is_endless(loader):
         length = images / setup.per_iter
     else:
+        share = math.ceil(images / setup.gpus)  # DefaultSampler fills up the shares
+        if share < setup.batch:
+            raise UsageError(
+                f'{images} training images on {setup.gpus} GPUs fill no batch of {setup.batch} a '
+                'GPU; take fewer GPUs, or a smaller train_dataloader.batch_size'
+            )
         drop = loader.get('drop_last', False)
-        length = (math.floor if drop else math.ceil)(
-            math.ceil(images / setup.gpus) / setup.batch  # DefaultSampler fills up the shares
-        )
-    if not length:
-        raise UsageError(
-            f'{images} training images on {setup.gpus} GPUs fill no batch of {setup.batch} a GPU, '
-            'and drop_last=True drops the rest'
-        )
-    epochs = loop[key] if by_epoch else loop[key] / length
+        length = (math.floor if drop else math.ceil)(share / setup.batch)
+    epochs = int(loop[key]) if by_epoch else int(loop[key]) / length
     iterations = round(epochs * length)
     return Recipe(cfg, setup, images, by_epoch, length, epochs, iterations)
 
@@ -130,7 +128,7 @@ def read_setup(cfg: Config, gpus: int | None = None) -> tuple[Setup, str | None]
         The setup, and a note where the name says another batch than the config.
 
     Raises:
-        UsageError: No training, no batch, or no number of GPUs.
+        UsageError: No training, no batch, not one optimizer, or no number of GPUs.
     """
     for key in ('train_dataloader', 'train_cfg'):
         if not cfg.get(key):
@@ -138,6 +136,16 @@ def read_setup(cfg: Config, gpus: int | None = None) -> tuple[Setup, str | None]
     batch = cfg.train_dataloader.get('batch_size')
     if not isinstance(batch, int) or batch < 1:
         raise UsageError(f'{cfg.filename}: train_dataloader.batch_size={batch} is no batch')
+    wrapper = cfg.get('optim_wrapper') or {}
+    if not wrapper.get('optimizer'):
+        raise UsageError(
+            f'{cfg.filename} has no optim_wrapper.optimizer; this reads trainings of one optimizer'
+        )
+    counts = wrapper.get('accumulative_counts', 1)
+    if not _is_count(counts):
+        raise UsageError(
+            f'{cfg.filename}: optim_wrapper.accumulative_counts={counts} is no whole number above 0'
+        )
     named = NAMED_GPUS.search(Path(cfg.filename).name)
     if not gpus and not named:
         raise UsageError(
@@ -147,8 +155,7 @@ def read_setup(cfg: Config, gpus: int | None = None) -> tuple[Setup, str | None]
     note = None
     if named and int(named[2]) != batch:
         note = f'the name says b{named[2]}, train_dataloader.batch_size={batch} is what trains'
-    counts = (cfg.get('optim_wrapper') or {}).get('accumulative_counts', 1)
-    return Setup(gpus or int(named[1]), batch, counts), note
+    return Setup(gpus or int(named[1]), batch, int(counts)), note
 
 
 def count_images(cfg: Config) -> int:
@@ -173,60 +180,6 @@ def count_images(cfg: Config) -> int:
         raise UsageError(f'{error}; or say how many images there are with --images') from error
 
 
-def scaled_rate(cfg: Config, setup: Setup) -> float | None:
-    """The base learning rate, with what ``auto_scale_lr`` makes of it; None if there is none.
-
-    MMEngine's own scaling knows the images of an iteration and no accumulation.
-    """
-    rate = ((cfg.get('optim_wrapper') or {}).get('optimizer') or {}).get('lr')
-    if not isinstance(rate, (int, float)):
-        return None
-    scaling = cfg.get('auto_scale_lr') or {}
-    if scaling.get('enable') and scaling.get('base_batch_size'):
-        return rate * setup.per_iter / scaling['base_batch_size']
-    return float(rate)
-
-
-def find_rates(recipe: Recipe, base: float | None) -> dict[float, tuple[float, float]] | None:
-    """The highest and the last learning rate in force, by ``lr_mult``; None if they are unknown.
-
-    The schedulers themselves are stepped. ``paramwise_cfg`` counts by its ``lr_mult`` alone: which
-    parameters those concern depends on the network.
-
-    Args:
-        recipe: The training.
-        base: Its base rate, from ``scaled_rate``, or another.
-    """
-    if base is None:
-        return None
-    keys = (recipe.cfg.optim_wrapper.get('paramwise_cfg') or {}).get('custom_keys') or {}
-    mults = list(dict.fromkeys([1.0, *(float(key.get('lr_mult', 1)) for key in keys.values())]))
-    groups = [dict(params=[torch.zeros(1, requires_grad=True)], lr=base * each) for each in mults]
-    wrapper = OptimWrapper(torch.optim.SGD(groups, lr=base))
-    schedulers = [dict(each) for each in find_schedulers(recipe.cfg).values()]
-    for scheduler in schedulers:
-        length = recipe.epochs if scheduler.get('by_epoch', True) else recipe.iterations
-        scheduler.setdefault('end', length)
-    built = build_schedulers(
-        wrapper, dict(param_scheduler=schedulers), recipe.epochs, max(1, round(recipe.epoch_length))
-    )
-    if built is None:
-        return None
-    simulation = Simulation(wrapper.param_groups, built)
-    lengths = (recipe.epochs, recipe.epoch_length) if recipe.by_epoch else (1, recipe.iterations)
-    steps = simulation.in_force(*map(round, lengths))
-    highest = last = next(steps)
-    for last in steps:
-        highest = list(map(max, highest, last))
-    return {
-        mult: (highest[place], last[place])
-        for mult, place in zip(mults, simulation.places, strict=False)
-    }
-
-
-def find_schedulers(cfg: Config) -> dict[str, dict]:
-    """The schedulers of a config, by the path under which ``--cfg-options`` finds them."""
-    given = cfg.get('param_scheduler') or []
-    if isinstance(given, dict):
-        return dict(param_scheduler=given)
-    return {f'param_scheduler.{index}': each for index, each in enumerate(given)}
+def _is_count(value) -> bool:
+    """Whether it is a whole number above 0, as MMEngine's ``int`` takes 3.0 too."""
+    return isinstance(value, (int, float)) and value >= 1 and value % 1 == 0

@@ -1,20 +1,18 @@
 """What the calculator prints."""
 
 import shlex
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
-from mmseg_ext.engine.config import find_dicts
+from mmseg_ext.engine.config import find_dicts, find_schedulers
 
 from .rules import Length, Setup, is_adaptive, linear_rate, square_root_rate
 
 if TYPE_CHECKING:
+    from .rates import Rates
     from .reading import Recipe
-
-Rates = Mapping[float, tuple[float, float]]
 
 
 def print_length(console: Console, length: Length, images: int, batches: list[int]) -> None:
@@ -45,7 +43,7 @@ def print_rates(console: Console, rate: float, old: int, new: int) -> None:
 
 
 def print_recipes(
-    console: Console, old: 'Recipe', new: 'Recipe', rates: tuple[Rates, Rates] | None
+    console: Console, old: 'Recipe', new: 'Recipe', rates: 'tuple[Rates, Rates] | None'
 ) -> None:
     """Prints the leaf's training beside the one on the GPUs at hand.
 
@@ -53,7 +51,7 @@ def print_recipes(
         console: Where to.
         old: The recipe as it was written.
         new: The same with the options.
-        rates: The learning rates of both, from ``find_rates``; None if they are unknown.
+        rates: The learning rates of both, from ``compare_rates``; None if they are unknown.
     """
     table = Table('', f'as written, {_name(old.setup)}', f'here, {_name(new.setup)}')
     both = (old, new)
@@ -97,10 +95,12 @@ def list_notes(old: 'Recipe', new: 'Recipe') -> list[str]:
     if before.total != now.total:
         optimizer = str(old.cfg.optim_wrapper.optimizer.type)
         rule = 'the square root of the batch' if is_adaptive(optimizer) else 'the batch'
+        said = f'the learning rate follows {rule}, as {optimizer} wants it'
+        if not old.cfg.optim_wrapper.optimizer.get('lr'):
+            said = f'{optimizer} says no learning rate that could follow'
         notes.append(
             f'a batch of {before.total} cannot be put together from {now.gpus} GPUs x '
-            f'{now.batch}; {now.total} is the nearest, and the learning rate follows {rule}, '
-            f'as {optimizer} wants it'
+            f'{now.batch} or fewer; {now.total} is the nearest, and {said}'
         )
     norms = {str(node['type']) for _, node in find_dicts(old.cfg.get('model') or {}, 'type')}
     # SyncBN goes over all GPUs, BN over one
@@ -124,8 +124,6 @@ def list_notes(old: 'Recipe', new: 'Recipe') -> list[str]:
 
 
 def _scheduler_rows(both: tuple['Recipe', 'Recipe']) -> dict[str, list[str]]:
-    from .reading import find_schedulers
-
     rows = {}
     lists = [list(find_schedulers(each.cfg).values()) for each in both]
     for index, pair in enumerate(zip(*lists, strict=True)):
@@ -160,4 +158,5 @@ def _number(value: float) -> str:
 
 
 def _value(value) -> str:
-    return str(value).replace(' ', '')  # as --cfg-options reads lists
+    text = str(value)
+    return text.replace(' ', '') if isinstance(value, (list, tuple)) else text

@@ -54,20 +54,19 @@ def is_adaptive(optimizer: str) -> bool:
     return any(part in optimizer.lower() for part in ('ada', 'rmsprop'))
 
 
-def choose_setup(total: int, gpus: int, largest: int, fixed: bool = False) -> Setup:
+def choose_setup(total: int, gpus: int, largest: int) -> Setup:
     """Puts a batch together on a number of GPUs, exactly if that is possible.
 
     Args:
         total: Images of one optimizer step that are wanted.
         gpus: GPUs there are.
-        largest: Images that a GPU takes at a time.
-        fixed: Take ``largest`` itself; otherwise fewer are allowed, but not one alone, over which
-            BatchNorm has no variance in layers of 1x1.
+        largest: Images that a GPU holds at a time. Fewer are taken where that makes the batch
+            exact, but not one alone, over which BatchNorm has no variance in layers of 1x1.
 
     Returns:
         The setup whose ``total`` is nearest; among equals the one of the largest batch a GPU.
     """
-    sizes = [largest] if fixed else range(largest, min(largest, 2) - 1, -1)
+    sizes = range(largest, min(largest, 2) - 1, -1)
     setups = [Setup(gpus, size, max(1, round(total / (gpus * size)))) for size in sizes]
     return min(setups, key=lambda setup: abs(setup.total - total))
 

@@ -5,22 +5,20 @@ import copy
 import subprocess
 
 import pytest
+import torch
 import toy
 from mmengine.config import Config
 from mmengine.dataset import DefaultSampler
+from mmengine.model import MomentumAnnealingEMA
 from torch.utils.data import DataLoader
 
 from mmseg_ext.engine.cli import KeyValues
-from mmseg_ext.engine.config import load_config
+from mmseg_ext.engine.config import complete_config, load_config
 from mmseg_ext.engine.errors import UsageError
+from mmseg_ext.engine.recipe import rates as recipe_rates
 from mmseg_ext.engine.recipe.options import apply_options, keep_recipe
-from mmseg_ext.engine.recipe.reading import (
-    count_images,
-    find_rates,
-    read_recipe,
-    read_setup,
-    scaled_rate,
-)
+from mmseg_ext.engine.recipe.rates import compare_rates, find_rates, scaled_rate
+from mmseg_ext.engine.recipe.reading import count_images, read_recipe, read_setup
 from mmseg_ext.engine.recipe.report import describe_command, list_notes
 from mmseg_ext.engine.recipe.rules import Setup
 
@@ -124,6 +122,86 @@ def test_every_step_keeps_its_rate(case, tmp_path):
     assert find_rates(old, 0.1)[10.0][0] == pytest.approx(max(rates[-1] for rates in before))
 
 
+def test_the_rates_here_are_those_of_the_training_here(tmp_path):
+    """Epochs round up to 8 iterations, the warm-up stretches to 16, so that it ends otherwise."""
+    cfg = written('epochs, warm-up by iteration', **{'train_dataloader.dataset.size': 40})
+    cfg.param_scheduler[0].end = 10
+    old, here = read_recipe(cfg, Setup(1, 8), images=40), Setup(1, 5)
+    options = keep_recipe(old, here)
+    assert options['param_scheduler.0.end'] == 16
+    new = read_recipe(apply_options(cfg, options), here, images=40)
+    trained = [
+        rates_of_steps(each, tmp_path / name) for name, each in dict(a=cfg, b=new.cfg).items()
+    ]
+    for found, steps in zip(compare_rates(old, new), trained, strict=True):
+        first = [rates[0] for rates in steps]
+        assert found[1.0] == (pytest.approx(max(first)), pytest.approx(first[-1], abs=1e-12))
+
+
+def test_a_long_multiple_is_not_stepped_again(monkeypatch):
+    old = read_recipe(written('poly'), Setup(3, 8), images=48)
+    here = Setup(1, 8, 3)
+    new = read_recipe(apply_options(old.cfg, keep_recipe(old, here)), here, images=48)
+    both = compare_rates(old, new)
+    stepped = []
+    monkeypatch.setattr(
+        recipe_rates,
+        'find_rates',
+        lambda recipe, base: stepped.append(recipe) or find_rates(recipe, base),
+    )
+    monkeypatch.setattr(recipe_rates, 'LONG', 30)
+    before, now = compare_rates(old, new)
+    assert stepped == [old] and before == now
+    for mult, rates in both[1].items():
+        assert now[mult] == pytest.approx(rates)
+
+
+@pytest.mark.parametrize('case', ['cosine', 'one cycle'])
+@pytest.mark.parametrize('optimizer', ['SGD', 'AdamW'])
+def test_the_whole_schedule_follows_the_batch(case, optimizer):
+    """Its own rates, a floor or a peak, are in proportion to the base rate."""
+    cfg = written(case, **{'optim_wrapper.optimizer.type': optimizer})
+    old, here = read_recipe(cfg, Setup(1, 8), images=16), Setup(1, 8, 4)
+    new = read_recipe(apply_options(cfg, keep_recipe(old, here)), here, images=16)
+    again = read_recipe(new.cfg, Setup(1, 8), images=16)  # of as many iterations
+    factor, rates = 4 if optimizer == 'SGD' else 2, find_rates(old, 0.1)[1.0]
+    for before, now in zip(rates, find_rates(again, 0.1 * factor)[1.0], strict=True):
+        assert now == pytest.approx(factor * before, rel=1e-4)
+
+
+def test_a_momentum_schedule_has_no_rate_to_follow():
+    cfg = written('poly', param_scheduler=[dict(type='CosineAnnealingMomentum', eta_min=0.5)])
+    options = keep_recipe(read_recipe(cfg, Setup(1, 8), images=16), Setup(1, 8, 4))
+    assert not [key for key in options if 'eta_min' in key]
+
+
+def test_an_annealed_average_forgets_as_fast():
+    """At the same image, however many iterations that took."""
+    ema = dict(type='EMAHook', ema_type='mmengine.MomentumAnnealingEMA', momentum=1e-9)
+    cfg = written('epochs', custom_hooks=[ema, dict(ema, gamma=30)])
+    new = apply_options(cfg, keep_recipe(read_recipe(cfg, Setup(1, 8), images=16), Setup(1, 2, 4)))
+    for before, now in zip(cfg.custom_hooks, new.custom_hooks, strict=True):
+        network = toy.ToyNetwork()
+        averaged = [
+            MomentumAnnealingEMA(
+                network, each.momentum, interval=each.get('interval', 1), **gamma_of(each)
+            )
+            for each in (before, now)
+        ]
+        with torch.no_grad():
+            for weight in (1.0, 3.0, -2.0):
+                network.head.weight.fill_(weight)
+                averaged[0].update_parameters(network)
+                for _ in range(4):
+                    averaged[1].update_parameters(network)
+        assert averaged[0].module.head.weight.tolist() != [[1.0, 1.0]]
+        torch.testing.assert_close(averaged[1].module.head.weight, averaged[0].module.head.weight)
+
+
+def gamma_of(hook):
+    return {key: hook[key] for key in ('gamma',) if key in hook}
+
+
 def test_all_that_an_iteration_loop_counts(tmp_path):
     cfg = written(
         'poly',
@@ -224,6 +302,7 @@ def test_the_command_says_exactly_the_options():
         LR: 6.36396e-05,
         'default_hooks.checkpoint.out_dir': 'a$HOME',
     }
+    assert "'work_dir=my runs'" in describe_command('a.py', 1, dict(work_dir='my runs'))
     command = describe_command('a leaf.py', 2, options)
     printed = subprocess.check_output(['bash', '-c', f"printf '%s\\n' {command}"], text=True)
     words = printed.splitlines()
@@ -240,6 +319,20 @@ def leaf(tiny_config, tmp_path):
     file = tmp_path / 'tiny_3xb8-2e_voc.py'
     file.write_text(f"_base_ = '{tiny_config}'\n")
     return file
+
+
+def test_a_hook_that_is_switched_off_saves_nothing():
+    recipe = read_recipe(written('epochs'), Setup(1, 8), images=16)
+    assert recipe.save_interval == (6, True)
+    recipe.cfg.default_hooks.checkpoint = None
+    completed = copy.deepcopy(recipe.cfg)
+    complete_config(completed)
+    assert completed.default_hooks.checkpoint is None
+    assert recipe.save_interval[0] <= 0
+    recipe.cfg.default_hooks.pop('checkpoint')
+    completed = copy.deepcopy(recipe.cfg)
+    complete_config(completed)
+    assert recipe.save_interval == (completed.default_hooks.checkpoint.interval, True)
 
 
 def test_images_are_counted_with_their_wrappers(leaf):
@@ -265,6 +358,8 @@ def test_the_setup_is_in_the_name(leaf):
         ({'train_dataloader': None}, 'has no train_dataloader: it trains nothing'),
         ({'train_cfg': None}, 'has no train_cfg'),
         ({'train_dataloader.batch_size': 0}, 'batch_size=0 is no batch'),
+        ({'optim_wrapper': None}, r'has no optim_wrapper\.optimizer'),
+        ({'optim_wrapper.accumulative_counts': 0}, 'accumulative_counts=0 is no whole number'),
     ],
 )
 def test_configs_that_train_nothing(leaf, options, message):
@@ -277,9 +372,12 @@ def test_what_is_missing_has_a_way_out(leaf, tiny_config):
         read_setup(load_config(str(tiny_config)))
     with pytest.raises(UsageError, match=r'there is no nowhere; .* with --images'):
         count_images(load_config(str(leaf), {'train_dataloader.dataset.data_root': 'nowhere'}))
-    cfg = written('epochs', **{'train_dataloader.drop_last': True})
-    with pytest.raises(UsageError, match='fill no batch'):
+    cfg = written('epochs')
+    with pytest.raises(UsageError, match='fill no batch of 8 a GPU; take fewer GPUs'):
         read_recipe(cfg, Setup(3, 8), images=20)
+    cfg.train_cfg.max_epochs = 2.5
+    with pytest.raises(UsageError, match=r'max_epochs=2\.5 is no whole number above 0'):
+        read_recipe(cfg, Setup(3, 8), images=48)
     cfg.train_cfg.pop('max_epochs')
     with pytest.raises(UsageError, match=r'train_cfg\.max_epochs is not set'):
         read_recipe(cfg, Setup(3, 8), images=48)
