@@ -123,17 +123,19 @@ def test_every_step_keeps_its_rate(case, tmp_path):
 
 
 def test_the_rates_here_are_those_of_the_training_here(tmp_path):
-    """Epochs round up to 8 iterations, the warm-up stretches to 16, so that it ends otherwise."""
+    """An epoch of 5 iterations rounds up to 6, a warm-up of 10 stretches to 11 and not to 12."""
     cfg = written('epochs, warm-up by iteration', **{'train_dataloader.dataset.size': 40})
-    cfg.param_scheduler[0].end = 10
-    old, here = read_recipe(cfg, Setup(1, 8), images=40), Setup(1, 5)
+    cfg.param_scheduler[0].end, cfg.param_scheduler[1].begin = 10, 1
+    old, here = read_recipe(cfg, Setup(1, 8), images=40), Setup(1, 7)
     options = keep_recipe(old, here)
-    assert options['param_scheduler.0.end'] == 16
+    assert options['param_scheduler.0.end'] == 11
     new = read_recipe(apply_options(cfg, options), here, images=40)
     trained = [
         rates_of_steps(each, tmp_path / name) for name, each in dict(a=cfg, b=new.cfg).items()
     ]
-    for found, steps in zip(compare_rates(old, new), trained, strict=True):
+    both = compare_rates(old, new)
+    assert both[0] != both[1]
+    for found, steps in zip(both, trained, strict=True):
         first = [rates[0] for rates in steps]
         assert found[1.0] == (pytest.approx(max(first)), pytest.approx(first[-1], abs=1e-12))
 
