@@ -53,7 +53,7 @@ def shrink(leaf, stand_ins, find_checkpoint):
     cfg.train_cfg.update({f'max_{unit}': steps, 'val_interval': steps})
     hooks = dict(cfg.get('default_hooks') or {})
     hooks['logger'] = dict(hooks.get('logger') or dict(type='LoggerHook'), interval=1)
-    # one file is enough, and the optimizer is twice the network
+    # one file is enough, the best is the same again, and the optimizer is twice the network
     saved = dict(type='CheckpointHook', interval=steps, save_best=None, save_optimizer=False)
     hooks['checkpoint'] = dict(hooks.get('checkpoint') or {}, **saved)
     # they have tests of their own, and take longer than the step

@@ -15,6 +15,7 @@ import pytest
 import witness  # noqa: F401, registers the hook that the small configs name
 from conftest import ROOT, load_unformatted, name_run
 from mmengine.config import Config
+from mmengine.registry import HOOKS
 from shrinking import BATCH, CROP, LEAVES, shrink
 from stand_in_timm import timm_or_stand_in
 from stand_ins import StandIns
@@ -213,8 +214,8 @@ def check_beginning(run, name):
 
 def _indicators(leaf):
     """The scores by which a leaf's checkpoint hook chooses the best."""
-    named = ((leaf.get('default_hooks') or {}).get('checkpoint') or {}).get('save_best') or []
-    return {named} if isinstance(named, str) else set(named)
+    hook = (leaf.get('default_hooks') or {}).get('checkpoint')
+    return set(HOOKS.build(hook).save_best or []) if hook else set()
 
 
 def _shares_filled(log, file):
