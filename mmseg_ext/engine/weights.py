@@ -2,6 +2,7 @@
 
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 from mmengine.config import Config
 
@@ -47,8 +48,22 @@ def check_source(key: str, source: str) -> None:
     url = find_url(key, source)
     if url:
         _check_url(key, url)
-    else:
+        return
+    try:
         check_checkpoint_file(key, source)
+    except UsageError as error:
+        if Path(source).expanduser().exists():
+            raise
+        raise UsageError(f'{error}; {_way_to(Path(source))}') from error
+
+
+def _way_to(file: Path) -> str:
+    """What makes a checkpoint that is missing."""
+    # a run leaves its checkpoints in a folder of its leaf's name
+    leaf = next(Path('configs').rglob(f'{file.parent.name}.py'), None) if file.parent.name else None
+    if leaf:
+        return f'python tools/train.py {leaf} makes it'
+    return 'docs/weights.md says how to make one'
 
 
 def _check_url(key: str, url: str) -> None:

@@ -46,3 +46,27 @@ def test_weights_for_training_are_checked_in_training_only(tmp_path):
     cfg.train_cfg = dict(max_epochs=1)
     with pytest.raises(UsageError, match=r'model\.backbone\.init_cfg\.checkpoint: no checkpoint'):
         check_weights(cfg)
+
+
+@pytest.mark.parametrize(
+    ('source', 'way'),
+    [
+        ('work_dirs/segformer_v2/epoch_200.pth', 'tools/train.py configs/family/segformer_v2.py'),
+        ('work_dirs/gone/epoch_200.pth', 'docs/weights.md'),
+        ('checkpoints/mit_b2.pth', 'docs/weights.md'),
+        ('mit_b2.pth', 'docs/weights.md'),
+    ],
+)
+def test_a_missing_file_names_what_makes_it(monkeypatch, tmp_path, source, way):
+    (tmp_path / 'configs/family').mkdir(parents=True)
+    (tmp_path / 'configs/family/segformer_v2.py').touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=f'no checkpoint at {source}; .*{way}'):
+        check_source('load_from', source)
+
+
+def test_a_torn_file_is_not_said_to_be_missing(tmp_path):
+    (tmp_path / 'mit_b2.pth').write_bytes(b'half')
+    with pytest.raises(UsageError, match='is no PyTorch checkpoint') as error:
+        check_source('load_from', str(tmp_path / 'mit_b2.pth'))
+    assert 'makes it' not in str(error.value) and 'weights.md' not in str(error.value)
