@@ -16,13 +16,6 @@ from mmseg_ext.records.history import read_scalars, read_validations
 
 from .training import train_all
 
-# settings that the sweep itself makes, and why an option must not
-OWN = {
-    'optim_wrapper.optimizer.lr': 'use --rates or --factors',
-    'load_from': 'use --load-from',
-    'guards.strict': 'a run that is stopped tells nothing',
-}
-
 
 def sweep_rates(
     config: str,
@@ -55,8 +48,6 @@ def sweep_rates(
         UsageError: Rates or factors that are none, no checkpoint, one without mIoU on record, or
             what ``train_all`` raises.
     """
-    for key in OWN.keys() & options:
-        raise UsageError(f'{key} among the options would undo the sweep: {OWN[key]}')
     cfg = load_config(config, options)
     chosen = choose_rates(cfg, rates, factors)
     source = load_from or cfg.get('load_from')

@@ -1,7 +1,7 @@
 """One leaf trained in several variants and with several seeds."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from pprint import pformat
 from statistics import mean
@@ -48,9 +48,10 @@ def train_all(
         each seed; the settings and the machine.
 
     Raises:
-        UsageError: A folder with runs of other settings, a run that failed, or one without mIoU.
+        UsageError: A folder with runs of other settings, an option that overrules a variant or
+            the seeds, a run that failed, or one without mIoU.
     """
-    pairs = [(seed, name) for seed in seeds for name in variants]
+    pairs = [(seed, name) for seed in dict.fromkeys(seeds) for name in variants]
     leaves = [
         write_leaf(what, config, name, variants[name], seed, work_dirs, options)
         for seed, name in pairs
@@ -88,19 +89,27 @@ def write_leaf(
     """Writes the config of a run, over ``config``; the arguments are those of ``train_all``.
 
     Raises:
-        UsageError: The file is there with other settings.
+        UsageError: The file is there with other settings, or an option overrules a change.
     """
-    changed = Config(dict(changes, randomness=dict(seed=seed)))
+    meant = dict(changes, randomness=dict(seed=seed))
+    changed = Config(meant)
     changed.merge_from_dict(options)
+    for path in _overruled(meant, changed):
+        raise UsageError(
+            f'the options change {path}, which each {what} run sets itself: leave it out'
+        )
     lines = [f'{key} = {pformat(value, sort_dicts=False)}' for key, value in changed.items()]
     title = f'"""{Path(config).stem} with {name}, one of several {what} runs to compare."""'
     base = f'_base_ = [{str(Path(config).resolve())!r}]'
-    text = '\n'.join([title, '', base, *lines, ''])
+    settings = '\n'.join([base, *lines, ''])
     leaf = work_dirs / f'{name}-seed{seed}.py'
-    if leaf.is_file() and leaf.read_text() != text:
-        raise UsageError(f'{leaf} was trained with other settings: name another --work-dirs')
+    if leaf.is_file():
+        # the title is for the reader, and no setting
+        if leaf.read_text().partition('\n\n')[2] != settings:
+            raise UsageError(f'{leaf} was trained with other settings: name another --work-dirs')
+        return leaf
     work_dirs.mkdir(parents=True, exist_ok=True)
-    leaf.write_text(text)
+    leaf.write_text(f'{title}\n\n{settings}')
     return leaf
 
 
@@ -121,6 +130,16 @@ def print_scores(result: dict) -> None:
         values = *scores.values(), mean(scores.values())
         table.add_row(name, *(f'{value:.2f}' for value in values))
     Console().print(table)
+
+
+def _overruled(meant: Mapping, found: Mapping, prefix: str = '') -> Iterator[str]:
+    """Yields the dotted paths of the settings that are not what was meant."""
+    for key, value in meant.items():
+        other = found.get(key)
+        if isinstance(value, Mapping) and isinstance(other, Mapping):
+            yield from _overruled(value, other, f'{prefix}{key}.')
+        elif other != value:
+            yield f'{prefix}{key}'
 
 
 def _brief(validation: dict) -> dict:

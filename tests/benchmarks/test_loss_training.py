@@ -30,6 +30,17 @@ def write_metrics(work_dir, *scores):
     (work_dir / 'metrics.json').write_text(json.dumps(dict(validations=validations)))
 
 
+@pytest.mark.parametrize(
+    'key, value', [('randomness.seed', 1), ('model.decode_head.loss_decode', dict(type='Other'))]
+)
+def test_an_option_that_overrules_the_seed_or_the_loss_is_refused(
+    tiny_config, tmp_path, key, value
+):
+    with pytest.raises(UsageError, match=f'^the options change {key}.*, .* leave it out$'):
+        write_loss_leaf(str(tiny_config), 'focal-dice', 0, tmp_path / 'runs', {key: value})
+    assert not (tmp_path / 'runs').exists()
+
+
 @pytest.mark.parametrize('loss', LOSSES)
 def test_the_leaf_of_a_run_has_our_head_its_loss_and_seed(tmp_path, loss):
     leaf = write_loss_leaf(str(ROOT / CAMVID), loss, 3, tmp_path, {'train_cfg.max_epochs': 2})
@@ -88,6 +99,17 @@ def test_runs_of_other_settings_are_not_mixed(tmp_path, tiny_config):
     leaf = write_loss_leaf(str(tiny_config), 'focal-dice', 0, tmp_path, {})
     assert write_loss_leaf(str(tiny_config), 'focal-dice', 0, tmp_path, {}) == leaf
     with pytest.raises(UsageError, match='focal-dice-seed0.py was trained with other settings'):
+        write_loss_leaf(str(tiny_config), 'focal-dice', 0, tmp_path, EPOCH)
+
+
+def test_a_title_is_no_setting(tmp_path, tiny_config):
+    leaf = write_loss_leaf(str(tiny_config), 'focal-dice', 0, tmp_path, EPOCH)
+    older = leaf.read_text().replace('one of several', 'among')
+    leaf.write_text(older)
+    assert write_loss_leaf(str(tiny_config), 'focal-dice', 0, tmp_path, EPOCH) == leaf
+    assert 'among' in leaf.read_text(), 'the run has this one'
+    leaf.write_text(older.replace("'max_epochs': 1", "'max_epochs': 2"))
+    with pytest.raises(UsageError, match='other settings'):
         write_loss_leaf(str(tiny_config), 'focal-dice', 0, tmp_path, EPOCH)
 
 

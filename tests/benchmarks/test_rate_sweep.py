@@ -192,10 +192,22 @@ def test_a_checkpoint_without_a_score(tiny_config, tmp_path):
     assert not (tmp_path / 'runs').exists()
 
 
-@pytest.mark.parametrize('key', ['optim_wrapper.optimizer.lr', 'load_from', 'guards.strict'])
-def test_options_that_would_undo_the_sweep(tiny_config, trained, tmp_path, key):
-    with pytest.raises(UsageError, match=f'^{key} among the options would undo the sweep'):
-        sweep_rates(str(tiny_config), trained, [0], tmp_path, {key: 1.0}, rates=[1.0])
+@pytest.mark.parametrize(
+    'path, options',
+    [
+        ('optim_wrapper.optimizer.lr', {'optim_wrapper.optimizer.lr': 2.0}),
+        ('optim_wrapper.optimizer.lr', {'optim_wrapper': dict(optimizer=dict(lr=2.0))}),
+        ('load_from', {'load_from': 'other.pth'}),
+        ('guards.strict', {'guards': dict(strict=True)}),
+        ('guards.strict', {'guards': dict(_delete_=True)}),
+        ('randomness.seed', {'randomness.seed': 7}),
+    ],
+)
+def test_options_that_would_undo_the_sweep(tiny_config, trained, tmp_path, path, options):
+    folder = tmp_path / 'runs'
+    with pytest.raises(UsageError, match=f'^the options change {path}, which each rate run sets'):
+        sweep_rates(str(tiny_config), trained, [0], folder, options, rates=[1.0])
+    assert not folder.exists()
 
 
 @pytest.mark.slow
