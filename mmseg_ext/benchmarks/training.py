@@ -1,5 +1,6 @@
 """One leaf trained in several variants and with several seeds."""
 
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.table import Table
 import mmseg_ext
 from mmseg_ext.engine.config import is_by_epoch, load_config
 from mmseg_ext.engine.errors import UsageError
+from mmseg_ext.engine.recipe.reading import NAMED_GPUS, read_setup
 from mmseg_ext.records.history import best_of, read_validations
 from mmseg_ext.records.provenance import device_name
 
@@ -32,7 +34,8 @@ def train_all(
 ) -> dict:
     """Trains a leaf in each variant with each seed, one run after another, and gathers the scores.
 
-    Finished runs are not repeated, others are resumed.
+    Finished runs are not repeated, others are resumed. If one process makes another batch than the
+    leaf is for, a line says so.
 
     Args:
         what: What the variants are: ``loss``, say.
@@ -56,6 +59,9 @@ def train_all(
         write_leaf(what, config, name, variants[name], seed, work_dirs, options)
         for seed, name in pairs
     ]
+    note = describe_batch(config, options)
+    if note:
+        print(note, flush=True)
     runs = []
     for (seed, name), leaf in zip(pairs, leaves, strict=True):
         work_dir = leaf.with_suffix('')
@@ -93,7 +99,7 @@ def write_leaf(
     """
     meant = dict(changes, randomness=dict(seed=seed))
     changed = Config(meant)
-    changed.merge_from_dict(options)
+    changed.merge_from_dict(_for_a_file(options, changed, config))
     for path in _overruled(meant, changed):
         raise UsageError(
             f'the options change {path}, which each {what} run sets itself: leave it out'
@@ -113,6 +119,30 @@ def write_leaf(
     return leaf
 
 
+def describe_batch(config: str, options: dict) -> str | None:
+    """Says that one process makes another batch than a leaf is for.
+
+    Args:
+        config: The leaf; its name says for how many GPUs it is, as ``3xb6`` does.
+        options: What changes it, ``optim_wrapper.accumulative_counts`` for one.
+
+    Returns:
+        A line; None where the batch is the same, or the name says nothing.
+    """
+    named = NAMED_GPUS.search(Path(config).name)
+    if not named:
+        return None
+    meant, _ = read_setup(load_config(config))
+    here, _ = read_setup(load_config(config, options), gpus=1)
+    if here.total == meant.total:
+        return None
+    return (
+        f'{named[0].strip("_-")} makes steps of {meant.total} images, one process here of '
+        f'{here.total}: tools/analysis_tools/schedule.py {config} --gpus 1 prints what keeps them, '
+        '--cfg-options optim_wrapper.accumulative_counts for one'
+    )
+
+
 def is_finished(leaf: Path, work_dir: Path) -> bool:
     """Whether a run has its last validation."""
     validations, cfg = read_validations(work_dir), load_config(str(leaf))
@@ -130,6 +160,24 @@ def print_scores(result: dict) -> None:
         values = *scores.values(), mean(scores.values())
         table.add_row(name, *(f'{value:.2f}' for value in values))
     Console().print(table)
+
+
+def _for_a_file(options: dict, changed: Config, config: str) -> dict:
+    """The options with whole lists, as a config file cannot reach into one that it inherits."""
+    settings = {}
+    for key, value in options.items():
+        path = re.split(r'\.\d+(?:\.|$)', key)[0]
+        if path == key or _find(changed, path) is not None:
+            settings[key] = value
+        else:
+            settings[path] = _find(load_config(config, options), path)
+    return settings
+
+
+def _find(node: Mapping | None, path: str):
+    for key in path.split('.'):
+        node = (node or {}).get(key)
+    return node
 
 
 def _overruled(meant: Mapping, found: Mapping, prefix: str = '') -> Iterator[str]:

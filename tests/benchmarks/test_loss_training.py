@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 import sys
 
 import pytest
@@ -100,6 +101,48 @@ def test_runs_of_other_settings_are_not_mixed(tmp_path, tiny_config):
     assert write_loss_leaf(str(tiny_config), 'focal-dice', 0, tmp_path, {}) == leaf
     with pytest.raises(UsageError, match='focal-dice-seed0.py was trained with other settings'):
         write_loss_leaf(str(tiny_config), 'focal-dice', 0, tmp_path, EPOCH)
+
+
+def test_an_option_reaches_into_a_list(tmp_path, tiny_config):
+    options = {'param_scheduler.0.end': 4, 'param_scheduler.1.begin': 4, 'train_cfg.max_epochs': 1}
+    cfg = load_config(str(write_loss_leaf(str(tiny_config), 'focal-dice', 0, tmp_path, options)))
+    assert cfg.param_scheduler == load_config(str(tiny_config), options).param_scheduler
+    assert [cfg.param_scheduler[0].end, cfg.train_cfg.max_epochs] == [4, 1]
+
+
+def test_a_seed_that_is_named_twice_is_trained_once(tmp_path, tiny_config, monkeypatch):
+    commands = []
+
+    def train(command):
+        commands.append(command)
+        write_metrics(command[4], 20.0, 30.0)
+
+    monkeypatch.setattr(training, 'time_command', train)
+    result = train_all('loss', str(tiny_config), {'a': {}}, [1, 0, 1], tmp_path, {})
+    assert [run['seed'] for run in result['runs']] == [1, 0] and len(commands) == 2
+
+
+@pytest.mark.parametrize(
+    'name, options, said',
+    [
+        ('a_b_3xb8-2e_c', {}, '3xb8 makes steps of 24 images, one process here of 8: '),
+        ('a_b_3xb8-2e_c', {'optim_wrapper.accumulative_counts': 3}, None),
+        ('a_b_1xb8-2e_c', {}, None),
+        ('a_b_1xb8-2e_c', {'train_dataloader.batch_size': 2}, '1xb8 makes steps of 8 images, '),
+        ('tiny', {}, None),
+    ],
+)
+def test_a_batch_that_is_not_the_leafs_is_said(
+    tmp_path, tiny_config, monkeypatch, capsys, name, options, said
+):
+    leaf = shutil.copy(tiny_config, tmp_path / f'{name}.py')
+    monkeypatch.setattr(training, 'time_command', lambda words: write_metrics(words[4], 1.0, 2.0))
+    train_all('loss', str(leaf), {'x': {}}, [0], tmp_path / 'runs', options)
+    first = capsys.readouterr().out.splitlines()[0]
+    if said:
+        assert first.startswith(said) and f'schedule.py {leaf} --gpus 1 ' in first
+    else:
+        assert first.startswith('1 of 1')
 
 
 def test_a_title_is_no_setting(tmp_path, tiny_config):
