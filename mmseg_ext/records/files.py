@@ -1,4 +1,4 @@
-"""Files of a run that are never seen half-written."""
+"""Files that are never seen half-written."""
 
 import errno
 import json
@@ -6,9 +6,11 @@ import logging
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from mmseg_ext.engine.errors import UsageError
 
 
 @contextmanager
@@ -77,6 +79,26 @@ def read_json(path: Path) -> dict:
 
     print_log(f'{path} is no whole JSON ({problem}): taken as empty', 'current', logging.WARNING)
     return {}
+
+
+def check_output(path: Path | None, pictures: Sequence[str] = ()) -> None:
+    """Refuses a path that cannot be written, before the work whose result it takes.
+
+    Args:
+        path: File to write or to replace; None: nothing is to be written.
+        pictures: Of a picture, the suffixes of which its name has to have one.
+
+    Raises:
+        UsageError: Its folder is not there, it is a folder itself, or has another suffix.
+    """
+    if path is None:
+        return
+    if not path.resolve().parent.is_dir():
+        raise UsageError(f'there is no folder {path.parent}; make it first')
+    if path.is_dir():
+        raise UsageError(f'{path} is a folder; name a file')
+    if pictures and path.suffix.lower() not in pictures:
+        raise UsageError(f'{path}: the name of a picture ends in {", ".join(pictures)}')
 
 
 def _without_nan(node):

@@ -12,9 +12,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 from matplotlib.textpath import text_to_path
 
-from mmseg_ext.engine.errors import UsageError
-
-from .files import replacing
+from .files import check_output, replacing
 from .leaf_docstring import STATUSES
 from .lineage_tree import COLOURS, Row, best_run, score_of, short_path, short_text
 
@@ -63,12 +61,9 @@ def draw_tree(path: Path, rows: list[Row], work_dirs: Path | None = None) -> Non
         work_dirs: If given, the best result of each leaf's run there.
 
     Raises:
-        UsageError: The path is a folder, or has another suffix.
+        UsageError: From ``check_output``.
     """
-    if path.is_dir():
-        raise UsageError(f'{path} is a folder; name a file for the picture')
-    if path.suffix.lower() not in SUFFIXES:
-        raise UsageError(f'{path}: the name of a picture ends in {", ".join(SUFFIXES)}')
+    check_output(path, SUFFIXES)
     entries = [
         _Entry(row, _changes(row), best_run(row.leaf, work_dirs) if work_dirs else '')
         for row in rows

@@ -246,6 +246,15 @@ def test_the_tool_measures_prints_and_writes(tiny_config, tmp_path, monkeypatch,
     assert re.search(r'RandomResizeCrop +[\d.]+ +\d+%', said)
 
 
+def test_where_the_result_goes_is_checked_first(tmp_path, monkeypatch, capsys):
+    out = str(tmp_path / 'gone/x.json')
+    monkeypatch.setattr(sys, 'argv', [TOOL, 'data', 'gone.py', '--out', out])
+    with pytest.raises(SystemExit):
+        runpy.run_path(TOOL, run_name='__main__')
+    said = capsys.readouterr().err
+    assert said == f'error: there is no folder {tmp_path / "gone"}; make it first\n'
+
+
 def test_the_tool_offers_all_chains():
     assert runpy.run_path(TOOL)['TRAINED_CHAINS'] == list(CHAINS)
 

@@ -11,7 +11,7 @@ from mmseg_ext.engine.cli import KeyValues
 from mmseg_ext.engine.errors import UsageError, run_command
 from mmseg_ext.prepare.cli import at_least_one, zero_or_more
 from mmseg_ext.prepare.jobs import count_cores
-from mmseg_ext.records.files import write_json
+from mmseg_ext.records.files import check_output, write_json
 
 EXAMPLE = """examples:
   python tools/analysis_tools/benchmark.py voc-aug --out voc-aug.json
@@ -191,6 +191,7 @@ def _both_sides(option: str, sides: list[int]) -> tuple[int, int]:
 def main() -> None:
     """Runs the benchmark that was asked for."""
     args = parse_args()
+    check_output(args.out)
     result = args.run(args)
     if args.out:
         write_json(args.out, result)

@@ -14,9 +14,9 @@ from mmseg_ext.datasets.check.plot import plot_shares
 from mmseg_ext.datasets.check.report import print_report
 from mmseg_ext.engine.cli import KeyValues
 from mmseg_ext.engine.config import complete_config, load_config
-from mmseg_ext.engine.errors import UsageError, run_command
+from mmseg_ext.engine.errors import run_command
 from mmseg_ext.prepare.cli import add_nproc, at_least_one
-from mmseg_ext.records.files import write_json
+from mmseg_ext.records.files import check_output, write_json
 
 EXAMPLES = """examples:
   python tools/analysis_tools/check_dataset.py CONFIG
@@ -55,8 +55,7 @@ def main() -> None:
     """Checks, reports, and exits with status 1 if there is a fault."""
     args = parse_args()
     for path in (args.out, args.plot):
-        if path and not path.parent.is_dir():
-            raise UsageError(f'there is no folder {path.parent} for {path.name}; make it first')
+        check_output(path)
     cfg = load_config(args.config, args.cfg_options)
     complete_config(cfg)
     init_default_scope(cfg.get('default_scope', 'mmseg'))

@@ -144,8 +144,6 @@ def main() -> None:
             '--work-dirs goes with the terminal, --markdown and --picture; what the repository '
             'says does not depend on your own runs'
         )
-    if args.picture and not args.picture.resolve().parent.is_dir():
-        raise UsageError(f'there is no folder {args.picture.parent}; make it first')
     if args.check:
         problems = check(args.path)
         print('\n'.join(problems), end='\n' if problems else '')
