@@ -12,7 +12,7 @@ from mmseg_ext.engine.config_text import parse_config_text
 from mmseg_ext.engine.errors import UsageError
 from mmseg_ext.engine.guards import read_guards
 from mmseg_ext.hooks.fine_tune_guard_hook import COLLAPSED, PEAK_SAID, SCORE_SAID, recorded_score
-from mmseg_ext.records.history import read_scalars, read_validations
+from mmseg_ext.records.history import find_logs, read_scalars, read_validations
 
 from .training import train_all
 
@@ -41,12 +41,14 @@ def sweep_rates(
         factors: The same, as multiples of the leaf's own.
 
     Returns:
-        What ``train_all`` returns, its ``runs`` with what ``describe_run`` adds, and ``before``,
-        as ``describe_checkpoint`` gives it; ``speaks_from``: ``guards.peak_rate_ratio``.
+        What ``train_all`` returns, and ``before``, as ``describe_checkpoint`` gives it;
+        ``speaks_from``: ``guards.peak_rate_ratio``. To each of its ``runs``, which says by name
+        (``lr0.06``) under ``rate`` what it varies, ``describe_run`` adds the number as ``lr``, and
+        what came of it.
 
     Raises:
-        UsageError: Rates or factors that are none, no checkpoint, one without mIoU on record, or
-            what ``train_all`` raises.
+        UsageError: Rates or factors that are none, no checkpoint, one without an mIoU to lose on
+            record, or what ``train_all`` raises.
     """
     cfg = load_config(config, options)
     chosen = choose_rates(cfg, rates, factors)
@@ -54,11 +56,11 @@ def sweep_rates(
     if not source:
         raise UsageError(f'{config} starts from no checkpoint: name one with --load-from')
     before = describe_checkpoint(source)
-    variants = {f'lr{rate:g}': rate_changes(rate, source) for rate in chosen}
+    named = {f'lr{rate:g}': rate for rate in chosen}
+    variants = {name: rate_changes(rate, source) for name, rate in named.items()}
     result = train_all('rate', config, variants, seeds, work_dirs, options)
     for run in result['runs']:
-        rate = chosen[list(variants).index(run['rate'])]
-        run.update(describe_run(Path(run['work_dir']), rate, before))
+        run.update(describe_run(Path(run['work_dir']), named[run['rate']], before))
     return dict(
         result,
         benchmark='rate-sweep',
@@ -104,7 +106,7 @@ def describe_checkpoint(source: str) -> dict:
         it was saved; ``lr``: of its optimizer, None if it does not say.
 
     Raises:
-        UsageError: No such file, or no mIoU.
+        UsageError: No such file, or no mIoU above 0.
     """
     checkpoint = read_checkpoint(source)
     meta = checkpoint.get('meta') or {}
@@ -113,8 +115,8 @@ def describe_checkpoint(source: str) -> dict:
     for entry in read_validations(Path(source).parent):
         if entry['iter'] == meta.get('iter'):
             score = entry['metrics'].get('mIoU', score)
-    if score is None:
-        raise UsageError(f'{source} has no mIoU on record, so nothing to compare a sweep with')
+    if score is None or not score > 0:
+        raise UsageError(f'{source} has no mIoU above 0 on record: there is nothing to lose')
     optimizer = (old.get('optim_wrapper') or {}).get('optimizer') or {}
     return dict(file=str(source), mIoU=score, lr=optimizer.get('lr'))
 
@@ -163,7 +165,8 @@ def judge(before: float, last: float, finite: bool) -> str:
         the fine-tune guard speaks up at the first validation); ``loses`` where it ends lower than
         the checkpoint was, else ``keeps``.
     """
-    if not finite or last < COLLAPSED * before:
+    # negated, as a score of nan is under nothing
+    if not finite or not last >= COLLAPSED * before:
         return 'collapses'
     return 'loses' if last < before else 'keeps'
 
@@ -173,7 +176,7 @@ def guard_lines(work_dir: Path) -> dict[str, str | None]:
     # a resumed run has a log for every start; the guard speaks in the first
     lines = [
         line
-        for log in sorted(work_dir.glob('*/*.log'))
+        for log in find_logs(work_dir, '*.log')
         for line in log.read_text(errors='replace').splitlines()
     ]
     return {

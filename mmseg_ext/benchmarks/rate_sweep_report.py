@@ -24,13 +24,14 @@ def print_sweep(result: dict) -> None:
     """
     before = result['before']
     title = f'{Path(result["config"]).stem}, from {before["mIoU"]:.2f} mIoU'
-    table = Table(title=title)
-    for heading in ('rate', 'times', 'seed', 'first', 'last', 'best', 'loss'):
+    # a terminal of 80 columns has no room for a frame
+    table = Table(title=title, show_edge=False, pad_edge=False)
+    for heading in ('rate', 'times', 'seed', 'first', 'last', 'loss'):
         table.add_column(heading, justify='right', no_wrap=heading != 'loss')
     table.add_column('guard')
     table.add_column('verdict', no_wrap=True)
     for run in result['runs']:
-        scores = (run['curve'][0]['mIoU'], run['last']['mIoU'], run['best']['mIoU'])
+        scores = (run['curve'][0]['mIoU'], run['last']['mIoU'])
         table.add_row(
             f'{run["lr"]:g}',
             '' if run['factor'] is None else f'{run["factor"]:.4g}',
@@ -44,10 +45,16 @@ def print_sweep(result: dict) -> None:
 
 
 def draw_sweep(path: Path, result: dict) -> None:
+    """Writes ``make_figure(result)`` to a PNG file."""
+    figure = make_figure(result)
+    with replacing(path) as part:
+        figure.savefig(part, dpi=110, format='png')
+
+
+def make_figure(result: dict) -> Figure:
     """Draws mIoU over training, a line a run, and beside it the last mIoU over the rate.
 
     Args:
-        path: PNG file to write.
         result: Of ``sweep_rates``.
     """
     runs, before = result['runs'], result['before']
@@ -71,8 +78,7 @@ def draw_sweep(path: Path, result: dict) -> None:
         place = dict(loc='upper center', bbox_to_anchor=(0.5, -0.2))
         axes.legend(fontsize='small', ncols=columns, frameon=False, **place)
     over_time.set_ylim(bottom=0)
-    with replacing(path) as part:
-        figure.savefig(part, dpi=110, format='png')
+    return figure
 
 
 def _draw_curves(axes: Axes, runs: list[dict], before: dict, colours: dict) -> None:
@@ -124,7 +130,7 @@ def _draw_rates(axes: Axes, result: dict, colours: dict) -> None:
         axes.axvspan(edge, right, color='tab:red', alpha=0.12, label='the guard warns', zorder=0)
         axes.set_xlim(right=right)
     axes.set_xlabel('learning rate')
-    axes.set_title('after the last epoch', fontsize='medium')
+    axes.set_title('after the training', fontsize='medium')
 
 
 def speaks_from(result: dict) -> float | None:
@@ -132,15 +138,17 @@ def speaks_from(result: dict) -> float | None:
 
     It lies at ``guards.peak_rate_ratio`` times the checkpoint's, where schedules and multipliers
     are those of the checkpoint; else, as the guard compares peaks, somewhere between the last rate
-    at which it was silent and the first at which it spoke.
+    at which it was silent and the first at which it spoke. With neither it is that first one.
     """
     spoke = [run['lr'] for run in result['runs'] if run['guard']['rate']]
     silent = [run['lr'] for run in result['runs'] if not run['guard']['rate']]
     if not spoke:
         return None
+    first = min(spoke)
     nominal = result['speaks_from'] * (result['before']['lr'] or 0)
-    below = max((rate for rate in silent if rate < min(spoke)), default=0)
-    return min(*spoke, max(nominal, below))
+    slower = [rate for rate in silent if rate < first]
+    # neither: a shade from 0 on would fill the whole of a logarithmic axis
+    return min(first, max([nominal, *slower]) or first)
 
 
 def _number(loss: float | None) -> str:

@@ -12,9 +12,6 @@ def read_scalars(work_dir: Path) -> list[dict]:
     A resumed run has one ``TIME/vis_data/scalars.json`` for every start; where a later start went
     over steps again, its values count.
 
-    Starts before the run of ``metrics.json`` began, in a folder that an earlier run used, are left
-    out.
-
     Args:
         work_dir: The run's folder.
 
@@ -22,15 +19,28 @@ def read_scalars(work_dir: Path) -> list[dict]:
         One dict a log line: ``step`` in iterations, ``loss``, ``lr`` and what else was logged.
     """
     records: list[dict] = []
-    started = read_metrics(work_dir).get('started', '')
-    files = sorted(work_dir.glob('*/vis_data/scalars.json'))
-    for file in (file for file in files if file.parts[-3] >= started):
+    for file in find_logs(work_dir, 'vis_data/scalars.json'):
         lines = [_parse(line) for line in file.read_text().splitlines()]
         trained = [line for line in lines if 'loss' in line]
         if trained:
             records = [line for line in records if line['step'] < trained[0]['step']]
             records += trained
     return records
+
+
+def find_logs(work_dir: Path, pattern: str) -> list[Path]:
+    """Finds what each start of a run logged, in the order of the starts.
+
+    Starts before the run of ``metrics.json`` began, in a folder that an earlier run used, are left
+    out.
+
+    Args:
+        work_dir: The run's folder.
+        pattern: Of files in the folder of a start, which is named by its time.
+    """
+    started = read_metrics(work_dir).get('started', '')
+    files = sorted(work_dir.glob(f'*/{pattern}'))
+    return [file for file in files if file.relative_to(work_dir).parts[0] >= started]
 
 
 def read_validations(work_dir: Path) -> list[dict]:

@@ -7,17 +7,18 @@ from pathlib import Path
 from mmseg_ext.engine.cli import KeyValues
 from mmseg_ext.engine.errors import run_command
 from mmseg_ext.prepare.cli import zero_or_more
-from mmseg_ext.records.files import write_json
+from mmseg_ext.records.files import check_output, write_json
 
 EXAMPLES = """examples:
   python tools/analysis_tools/rate_sweep.py CONFIG --load-from work_dirs/NAME/epoch_8.pth
   python tools/analysis_tools/rate_sweep.py CONFIG --factors 1 10 100 --seeds 0 1 --picture R.png
   python tools/analysis_tools/rate_sweep.py CONFIG --rates 6e-6 6e-5 --out sweep.json
 
-times: the rate over the one that trained the checkpoint. first, last, best: mIoU of a run's
-validations. guard: of what the fine-tune guard warned: the rate, when the checkpoint was loaded, or
-the score, after the first validation. verdict: collapses, where under half of the checkpoint's mIoU
-is left or the loss is no number; loses, where less than it had; else keeps.
+times: the rate over the one that trained the checkpoint. first, last: mIoU of a run's validations.
+guard: of what the fine-tune guard warned: the rate, when the checkpoint was loaded, or the score,
+after the first validation. verdict: collapses, where under half of the checkpoint's mIoU is left or
+the loss is no number; loses, where less than it had; else keeps.
+One process trains, whatever number of GPUs the config is for.
 Called again it goes on where it was stopped, and takes finished runs as they are.
 """
 
@@ -56,6 +57,8 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Trains, prints, draws."""
     args = parse_args()
+    check_output(args.out)
+    check_output(args.picture, ['.png'])
     # brings torch
     from mmseg_ext.benchmarks.rate_sweep import sweep_rates
     from mmseg_ext.benchmarks.rate_sweep_report import draw_sweep, print_sweep
