@@ -14,7 +14,7 @@ Result:  69.07 mIoU, val, epoch 8 (50.10 at epoch 5), seed 0, 2 CPU cores, torch
 Status:  ablation
 """
 
-_base_ = ['./segformer_mit-b0_1xb16-8e_demo-64x64.py', '../_base_/datasets/random_cut_out.py']
+_base_ = ['./segformer_mit-b0_1xb16-8e_demo-64x64.py', '../_base_/random_cut_out.py']
 
 train_pipeline = [
     *_base_.train_pipeline[:-1],

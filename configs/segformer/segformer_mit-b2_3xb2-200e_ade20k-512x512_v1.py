@@ -23,7 +23,7 @@ Status:  baseline
 _base_ = [
     '../_base_/models/segformer_mit-b2_focal-dice.py',
     '../_base_/datasets/ade20k.py',
-    '../_base_/datasets/random_cut_out.py',
+    '../_base_/random_cut_out.py',
     '../_base_/schedules/schedule_200e_adamw.py',
     '../_base_/default_runtime.py',
 ]

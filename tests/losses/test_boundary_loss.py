@@ -2,6 +2,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mmengine.registry import DefaultScope
 from mmengine.structures import PixelData
 from mmseg.models.decode_heads import PIDHead
 from mmseg.models.losses import BoundaryLoss as StockBoundaryLoss
@@ -129,14 +130,15 @@ def pid_losses(boundary_type, **kwargs):
         dict(type='OhemCrossEntropy', thres=0.9, min_kept=30),
     ]
     boundary = dict(type=boundary_type, loss_weight=20.0, **kwargs)
-    head = PIDHead(
-        in_channels=16,
-        channels=8,
-        num_classes=5,
-        norm_cfg=dict(type='BN'),
-        align_corners=True,
-        loss_decode=[*others[:2], boundary, *others[2:]],
-    )
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        head = PIDHead(
+            in_channels=16,
+            channels=8,
+            num_classes=5,
+            norm_cfg=dict(type='BN'),
+            align_corners=True,
+            loss_decode=[*others[:2], boundary, *others[2:]],
+        )
     features = [torch.randn(2, channels, 4, 4) for channels in (8, 16, 8)]
     samples = []
     for edge in draw((16, 16))[1]:
