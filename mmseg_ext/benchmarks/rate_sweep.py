@@ -11,7 +11,7 @@ from mmseg_ext.engine.config import load_config
 from mmseg_ext.engine.config_text import parse_config_text
 from mmseg_ext.engine.errors import UsageError
 from mmseg_ext.engine.guards import read_guards
-from mmseg_ext.hooks.fine_tune_guard_hook import COLLAPSED, PEAK_SAID, SCORE_SAID, recorded_score
+from mmseg_ext.hooks.fine_tune_guard_hook import COLLAPSED, PEAK_SAID, SCORE_SAID, score_of
 from mmseg_ext.records.history import find_logs, read_scalars, read_validations
 
 from .training import train_all
@@ -101,20 +101,15 @@ def describe_checkpoint(source: str) -> dict:
         source: As for ``read_checkpoint``.
 
     Returns:
-        ``file``; ``mIoU`` in percent: from ``metrics.json`` beside the file where that knows the
-        iteration, else the last that the checkpoint recorded, which can be the validation before
-        it was saved; ``lr``: of its optimizer, None if it does not say.
+        ``file``; ``mIoU`` in percent, as the fine-tune guard's ``score_of`` finds it; ``lr``: of
+        its optimizer, None if it does not say.
 
     Raises:
         UsageError: No such file, or no mIoU above 0.
     """
     checkpoint = read_checkpoint(source)
-    meta = checkpoint.get('meta') or {}
-    old = parse_config_text(meta.get('cfg') or '')
-    score = recorded_score(checkpoint, old)
-    for entry in read_validations(Path(source).parent):
-        if entry['iter'] == meta.get('iter'):
-            score = entry['metrics'].get('mIoU', score)
+    old = parse_config_text((checkpoint.get('meta') or {}).get('cfg') or '')
+    score = score_of(source, checkpoint, old)
     if score is None or not score > 0:
         raise UsageError(f'{source} has no mIoU above 0 on record: there is nothing to lose')
     optimizer = (old.get('optim_wrapper') or {}).get('optimizer') or {}

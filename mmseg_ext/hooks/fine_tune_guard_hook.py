@@ -1,5 +1,7 @@
 """Warns where a fine-tuning would undo the training that it starts from."""
 
+from pathlib import Path
+
 from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 from mmengine.model import is_model_wrapper
@@ -11,6 +13,7 @@ from mmseg_ext.engine.config_text import parse_config_text
 from mmseg_ext.engine.errors import UsageError, found_by_all
 from mmseg_ext.engine.guards import read_guards
 from mmseg_ext.engine.peak_rates import peak_rates, recorded_peak_rates
+from mmseg_ext.records.history import read_validations
 from mmseg_ext.registry import HOOKS
 
 SCORE = 'mIoU'
@@ -29,8 +32,8 @@ class FineTuneGuardHook(Hook):
       whole schedule and with its own multipliers, against the same in the checkpoint's config.
       From ``guards.peak_rate_ratio`` times on, a line names the part of the network;
       ``guards.strict`` stops.
-    - First validation: a line if mIoU lies under half of what the checkpoint recorded on the same
-      classes.
+    - First validation: a line if mIoU lies under half of what the checkpoint had on the same
+      classes, by the ``metrics.json`` beside it or by its own record.
 
     Files without a config, or without a record, are compared with nothing.
 
@@ -53,7 +56,7 @@ class FineTuneGuardHook(Hook):
         except UsageError as error:
             runner.logger.warning(f'{error}: no learning rates are compared')
             old = {}
-        self.recorded = recorded_score(checkpoint, old)
+        self.recorded = score_of(cfg.load_from, checkpoint, old)
         self.classes = (meta.get('dataset_meta') or {}).get('classes')
         if not old or isinstance(runner.optim_wrapper, OptimWrapperDict):
             return
@@ -115,10 +118,29 @@ class FineTuneGuardHook(Hook):
         )
 
 
+def score_of(source: str, checkpoint: dict, old: dict) -> float | None:
+    """What a checkpoint reached, in percent; None where nothing says so.
+
+    From ``metrics.json`` beside the file where that knows the iteration; else what the checkpoint
+    itself recorded.
+
+    Args:
+        source: Its path or address.
+        checkpoint: As loaded.
+        old: Its config.
+    """
+    iteration = (checkpoint.get('meta') or {}).get('iter')
+    for entry in read_validations(Path(source).parent):
+        if entry['iter'] == iteration and entry['metrics'].get(SCORE) is not None:
+            return entry['metrics'][SCORE]
+    return recorded_score(checkpoint, old)
+
+
 def recorded_score(checkpoint: dict, old: dict) -> float | None:
     """The last validation's score that a checkpoint holds, in percent; None if there is none.
 
-    A checkpoint kept as the best was saved after its own validation, so for it that is its own.
+    A checkpoint kept as the best was saved after its own validation, so for it that is its own;
+    another one was saved before.
 
     Args:
         checkpoint: As loaded.

@@ -13,7 +13,7 @@ from mmseg_ext.engine.config_text import parse_config_text
 from mmseg_ext.engine.errors import UsageError
 from mmseg_ext.engine.peak_rates import peak_rates, recorded_peak_rates
 from mmseg_ext.engine.runner import Runner
-from mmseg_ext.hooks.fine_tune_guard_hook import FineTuneGuardHook, recorded_score
+from mmseg_ext.hooks.fine_tune_guard_hook import FineTuneGuardHook, recorded_score, score_of
 
 HEAD_MULT = 'optim_wrapper.paramwise_cfg.custom_keys.head.lr_mult'
 LR = 'optim_wrapper.optimizer.lr'
@@ -219,6 +219,22 @@ def test_a_first_validation_far_below_the_record(tiny, tmp_path):
     checkpoint = torch.load(best, weights_only=False)
     assert recorded_score(checkpoint, {}) == pytest.approx(scores['mIoU'])
     assert run(tmp_path / 'spoilt', edit(best, tmp_path / 'spoilt.pth', raise_record))
+
+
+def test_the_score_of_a_checkpoint_is_that_of_its_own_iteration(tmp_path):
+    """An epoch's file is saved before its validation, and holds the score of the one before."""
+    file = str(tmp_path / 'epoch_2.pth')
+    scalars = {'val/mIoU': HistoryBuffer([37.85], [1])}
+    checkpoint = dict(meta=dict(iter=60), message_hub=dict(log_scalars=scalars))
+    assert score_of(file, checkpoint, {}) == 37.85
+    entries = [(30, dict(mIoU=37.85)), (60, dict(mIoU=50.1)), (90, dict(mIoU=55.0))]
+    text = json.dumps(dict(validations=[dict(iter=i, metrics=m) for i, m in entries]))
+    (tmp_path / 'metrics.json').write_text(text)
+    assert score_of(file, checkpoint, {}) == 50.1
+    assert score_of(file, dict(checkpoint, meta=dict(iter=61)), {}) == 37.85
+    (tmp_path / 'metrics.json').write_text(text.replace('50.1', 'null'))
+    assert score_of(file, checkpoint, {}) == 37.85
+    assert score_of('https://server/epoch_2.pth', checkpoint, {}) == 37.85
 
 
 @pytest.mark.parametrize(
