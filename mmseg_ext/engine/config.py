@@ -32,12 +32,16 @@ DEFAULT_HOOKS = dict(
 )
 
 
+def find_configs(folder: Path) -> list[Path]:
+    """Lists the configs below a folder, in order; the shared pieces in ``_base_`` are none."""
+    return sorted(file for file in folder.rglob('*.py') if '_base_' not in file.parts)
+
+
 def check_config_path(path: str) -> None:
     """Raises ``UsageError`` with the nearest names if there is no config file at ``path``."""
     if Path(path).is_file():
         return
-    leaves = (file for file in Path('configs').rglob('*.py') if '_base_' not in file.parts)
-    known = {leaf.name: leaf for leaf in leaves}
+    known = {leaf.name: leaf for leaf in find_configs(Path('configs'))}
     nearest = difflib.get_close_matches(f'{Path(path).stem}.py', known, n=3, cutoff=0.4)
     if nearest:
         hint = 'did you mean ' + ' or '.join(str(known[name]) for name in nearest) + '?'

@@ -68,6 +68,7 @@ def check(cfg: Config) -> None:
     model = cfg.get('model') or {}
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmseg')):
         check_types(cfg)
+        check_timm(model)
         check_ops(model)
         check_heads(model)
         check_batches(cfg)
@@ -105,14 +106,18 @@ def check_types(cfg: Config) -> None:
                 _check_type(f'{path}.pipeline[{index}]', step, TRANSFORMS)
 
 
-def check_ops(model: dict) -> None:
-    """Raises ``UsageError`` if a class needs timm or mmcv's compiled ops, which are not here."""
+def check_timm(model: dict) -> None:
+    """Raises ``UsageError`` if a backbone is timm's and this install has no timm."""
     for path, node in find_dicts(dict(model=model), 'type'):
         if str(node['type']).endswith('TIMMBackbone') and not importlib.util.find_spec('timm'):
             raise UsageError(
                 f"{path}: TIMMBackbone needs timm: pip install -e '.[timm]', where torchvision "
                 'fits torch (README.md, "The stack")'
             )
+
+
+def check_ops(model: dict) -> None:
+    """Raises ``UsageError`` if a class needs mmcv's compiled ops and this install has none."""
     if importlib.util.find_spec('mmcv._ext'):
         return
     for path, node in find_dicts(dict(model=model), 'type'):

@@ -8,7 +8,7 @@ from mmengine.config import Config
 
 from .checkpoint.form import check_checkpoint_file
 from .checkpoint.sources import SCHEMES, cached_file, find_url
-from .config import find_dicts
+from .config import find_configs, find_dicts
 from .errors import UsageError
 
 TIMEOUT = 10  # seconds to reach a server; the download itself has no limit
@@ -60,9 +60,9 @@ def check_source(key: str, source: str) -> None:
 def _way_to(file: Path) -> str:
     """What makes a checkpoint that is missing."""
     # a run leaves its checkpoints in a folder of its leaf's name
-    leaf = next(Path('configs').rglob(f'{file.parent.name}.py'), None) if file.parent.name else None
-    if leaf:
-        return f'python tools/train.py {leaf} makes it'
+    for leaf in find_configs(Path('configs')):
+        if leaf.stem == file.parent.name:
+            return f'python tools/train.py {leaf} makes it'
     return 'docs/weights.md says how to make one'
 
 

@@ -67,11 +67,6 @@ class Leaf:
         return self.result.partition(',')[0]
 
 
-def find_leaves(folder: Path) -> list[Path]:
-    """Lists the configs below a folder, in order; the shared pieces in ``_base_`` are none."""
-    return sorted(file for file in folder.rglob('*.py') if '_base_' not in file.parts)
-
-
 def read_leaf(file: Path) -> Leaf:
     """Reads a leaf's docstring; the config is not run.
 

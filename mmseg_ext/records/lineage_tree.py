@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from mmseg_ext.engine.config import find_configs
 from mmseg_ext.engine.errors import UsageError
 
 from .history import best_of, read_validations
-from .leaf_docstring import STATUSES, Declaration, Leaf, find_leaves, read_leaf
+from .leaf_docstring import STATUSES, Declaration, Leaf, read_leaf
 from .lineage import check_ancestors
 
 # of the statuses: matplotlib's first four, which rich does not know by name
@@ -49,7 +50,7 @@ def list_leaves(paths: Iterable[Path]) -> list[Path]:
     """
     files: dict[Path, Path] = {}
     for path in paths:
-        found = find_leaves(path) if path.is_dir() else [path]
+        found = find_configs(path) if path.is_dir() else [path]
         if not found:
             raise UsageError(f'there is no config in {path}')
         for file in found:

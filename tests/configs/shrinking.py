@@ -5,14 +5,10 @@ import re
 from conftest import ROOT, load_unformatted, name_run
 from mmengine.config import Config
 
-from mmseg_ext.engine.config import find_dicts, is_by_epoch
+from mmseg_ext.engine.config import find_configs, find_dicts, is_by_epoch
 from mmseg_ext.engine.preflight import find_datasets
 
-LEAVES = {
-    path.stem: path
-    for path in sorted((ROOT / 'configs').rglob('*.py'))
-    if '_base_' not in path.parts
-}
+LEAVES = {path.stem: path for path in find_configs(ROOT / 'configs')}
 CROP = 64  # pixels: the deepest stage of a network still has 2x2
 BATCH = 2  # the fewest with which BatchNorm normalises the 1x1 of a pyramid
 # what counts pixels, wherever it stands: `stride` belongs to the crops of a sliding window

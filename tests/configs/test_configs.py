@@ -1,17 +1,18 @@
-"""Every leaf in configs/ loads, documents itself; test_training_of_* train each."""
+"""Every leaf in configs/ says what is so of itself; test_training_of_* train each."""
 
 import ast
 
 import pytest
 from conftest import ROOT
 
-from mmseg_ext.records.leaf_docstring import find_leaves, read_leaf
+from mmseg_ext.engine.config import find_configs
+from mmseg_ext.records.leaf_docstring import read_leaf
 from mmseg_ext.records.lineage import check_leaf
 from mmseg_ext.records.lineage_table import make_table, read_table
 from mmseg_ext.records.lineage_tree import grow, read_leaves
 
 CONFIGS = ROOT / 'configs'
-LEAVES = find_leaves(CONFIGS)
+LEAVES = find_configs(CONFIGS)
 PIECES = sorted((CONFIGS / '_base_').rglob('*.py'))
 
 

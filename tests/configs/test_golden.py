@@ -12,15 +12,12 @@ import pytest
 from conftest import ROOT
 from mmengine.config import Config
 
+from mmseg_ext.engine.config import find_configs
 from mmseg_ext.records.leaf_docstring import read_leaf
 
 CONFIGS = ROOT / 'configs'
 GOLDEN = json.loads((ROOT / 'tests/configs/golden.json').read_text())
-LEAVES = {
-    str(path.relative_to(CONFIGS).with_suffix('')): path
-    for path in sorted(CONFIGS.rglob('*.py'))
-    if '_base_' not in path.parts
-}
+LEAVES = {str(path.relative_to(CONFIGS).with_suffix('')): path for path in find_configs(CONFIGS)}
 # what the experiment notes give as measured
 MEASURED = {
     'upernet/upernet_r50_2xb4-200e_voc12-512x512_v1': '67.91 mIoU, 76.48 mAcc,',

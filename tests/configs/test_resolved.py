@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from mmseg_ext.records.leaf_docstring import find_leaves, read_leaf
+from mmseg_ext.engine.config import find_configs
+from mmseg_ext.records.leaf_docstring import read_leaf
 from mmseg_ext.records.lineage import resolve
 
 FILE = Path(__file__).parent / 'resolved.json'
 CONFIGS = Path(__file__).parents[2] / 'configs'
-LEAVES = {file.stem: read_leaf(file) for file in find_leaves(CONFIGS)}
+LEAVES = {file.stem: read_leaf(file) for file in find_configs(CONFIGS)}
 # parts of configs that only the configs themselves read; they act through what takes them
 VARIABLES = (
     'checkpoint',

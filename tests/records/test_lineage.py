@@ -2,8 +2,9 @@ import pytest
 from made_leaves import write_leaf
 
 from mmseg_ext.engine.changes import Difference
+from mmseg_ext.engine.config import find_configs
 from mmseg_ext.engine.errors import UsageError
-from mmseg_ext.records.leaf_docstring import Declaration, find_leaves, read_leaf
+from mmseg_ext.records.leaf_docstring import Declaration, read_leaf
 from mmseg_ext.records.lineage import MIRRORS, check_leaf, covers, differences, undeclared
 
 DOCSTRING = '''"""SegFormer-B2, V2: focal + dice.
@@ -85,7 +86,7 @@ def test_what_is_out_of_the_grammar_is_said_with_its_line(tmp_path, old, new, sa
 
 def test_the_shared_pieces_are_no_leaves(tmp_path):
     leaf = write_leaf(tmp_path / 'segformer', 'v1')
-    assert find_leaves(tmp_path) == [leaf]
+    assert find_configs(tmp_path) == [leaf]
 
 
 @pytest.mark.parametrize(
