@@ -21,7 +21,7 @@ OPTIONS = [
 
 def start(tiny_config, work_dir, *prefix, resume=()):
     """Starts a run of two processes and returns it once it trains."""
-    work_dir.mkdir(exist_ok=True)
+    work_dir.mkdir(parents=True, exist_ok=True)
     log = work_dir / 'log.txt'
     run = subprocess.Popen(
         [
@@ -69,21 +69,27 @@ def test_nohup_outlives_the_terminal(unbroken):
 def test_a_signal_saves_all_and_the_command_it_prints_goes_on(
     unbroken, tiny_config, tmp_path, number
 ):
-    run, log = start(tiny_config, tmp_path)
-    began = time.time()
-    run.send_signal(number)
-    assert run.wait(timeout=60) == 0
+    for attempt in range(3):
+        work_dir = tmp_path / str(attempt)
+        run, log = start(tiny_config, work_dir)
+        began = time.time()
+        run.send_signal(number)
+        status = run.wait(timeout=60)
+        text = log.read_text()
+        # on a busy machine the run may be over before the signal is sent: that tests nothing
+        if 'training is done' not in text:
+            break
+    assert status == 0
     assert time.time() - began < 25
-    text = log.read_text()
     said = [line for line in text.splitlines() if f'{number.name}: stopped after' in line]
     assert len(said) == 1 and 'training is done' not in text
-    assert list(tmp_path.glob('interrupted_iter_*.pth'))
+    assert list(work_dir.glob('interrupted_iter_*.pth'))
     if number == signal.SIGTERM:
         command = said[0].split('To go on: ')[1]
         assert command.startswith('tools/dist_train.sh') and command.endswith('--resume')
         env = dict(os.environ, PYTHON=sys.executable)
         assert subprocess.run(command, shell=True, cwd=ROOT, env=env).returncode == 0
-        resumed = losses(tmp_path)
+        resumed = losses(work_dir)
         assert [step for step, _ in resumed] == list(range(1, 41))
         for ours, theirs in zip(resumed, unbroken[0], strict=True):
             assert ours[1] == pytest.approx(theirs[1], rel=1e-6)
