@@ -1,10 +1,11 @@
 """Segmentation metrics, exact and per class."""
 
-import torch
 from mmseg.evaluation import IoUMetric
 from torch import Tensor
 
 from mmseg_ext.registry import METRICS
+
+from .functional import confusion_matrix
 
 
 @METRICS.register_module()
@@ -44,19 +45,7 @@ class SegMetrics(IoUMetric):
         Raises:
             ValueError: The two differ in size, or a label lies outside the classes.
         """
-        if pred_label.shape != label.shape:
-            raise ValueError(
-                f'the prediction has size {tuple(pred_label.shape)}, the truth {tuple(label.shape)}'
-            )
-        valid = label != ignore_index
-        pred_label, label = pred_label[valid].long(), label[valid].long()
-        if label.numel() and max(label.max(), pred_label.max()) >= num_classes:
-            raise ValueError(
-                f'labels up to {int(label.max())} and predictions up to {int(pred_label.max())} '
-                f'for {num_classes} classes'
-            )
-        pairs = torch.bincount(label * num_classes + pred_label, minlength=num_classes**2)
-        confusion = pairs.view(num_classes, num_classes).cpu()
+        confusion = confusion_matrix(pred_label, label, num_classes, ignore_index).cpu()
         intersect, predicted, true = confusion.diag(), confusion.sum(0), confusion.sum(1)
         return intersect, predicted + true - intersect, predicted, true
 
