@@ -143,17 +143,31 @@ def run():
 
 
 @pytest.fixture
-def run_converter(monkeypatch, capsys):
-    """Runs a weight converter in this process; returns its status, what it said, and its errors."""
+def run_tool(monkeypatch, capsys):
+    """Runs a tool in this process, which saves seconds of imports; returns as ``run`` does."""
 
-    def run_converter(name, *words):
-        tool = str(ROOT / f'tools/model_converters/{name}.py')
+    def run_tool(path, *words):
+        tool = str(ROOT / path)
+        monkeypatch.chdir(ROOT)
+        monkeypatch.setenv('LOCAL_RANK', '0')  # what the tools set would outlive the test
         monkeypatch.setattr(sys, 'argv', [tool, *map(str, words)])
+        capsys.readouterr()
         status = 0
         try:
             runpy.run_path(tool, run_name='__main__')
         except SystemExit as end:
             status = int(end.code or 0)
-        return status, *capsys.readouterr()
+        return subprocess.CompletedProcess(sys.argv, status, *capsys.readouterr())
+
+    return run_tool
+
+
+@pytest.fixture
+def run_converter(run_tool):
+    """Runs a weight converter in this process; returns its status, what it said, and its errors."""
+
+    def run_converter(name, *words):
+        done = run_tool(f'tools/model_converters/{name}.py', *words)
+        return done.returncode, done.stdout, done.stderr
 
     return run_converter

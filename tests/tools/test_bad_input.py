@@ -1,7 +1,6 @@
 """Each mistake gives one clear line on stderr, status 2, and leaves nothing behind."""
 
 import shutil
-import sys
 from importlib.util import find_spec
 
 import numpy as np
@@ -10,15 +9,17 @@ from PIL import Image
 
 from mmseg_ext.engine.preflight import MAX_LABELS
 
-TRAIN = (sys.executable, 'tools/train.py')
+TRAIN = 'tools/train.py'
 
 
 @pytest.fixture
-def fails(run, tmp_path):
+def fails(run, run_tool, tmp_path):
     """Runs a command that must fail; returns its one line."""
 
     def fails(*command):
-        done = run(*command, '--work-dir', tmp_path / 'run', check=False)
+        command = (*command, '--work-dir', tmp_path / 'run')
+        in_process = command[0].endswith('.py')
+        done = run_tool(*command) if in_process else run(*command, check=False)
         errors = [line for line in done.stderr.splitlines() if line.startswith('error: ')]
         assert done.returncode == 2, done.stderr[-2000:]
         assert len(errors) == 1 and 'Traceback' not in done.stderr
@@ -30,7 +31,7 @@ def fails(run, tmp_path):
 
 def test_no_such_config(fails):
     assert 'segformer_mit-b0_1xb16-24e_camvid-128x128.py' in fails(
-        *TRAIN, 'configs/segformer/segformer_mitb0_1xb16-24e_camvid.py'
+        TRAIN, 'configs/segformer/segformer_mitb0_1xb16-24e_camvid.py'
     )
 
 
@@ -46,7 +47,7 @@ def test_more_gpus_than_there_are(fails, tiny_config):
 
 def test_no_data(fails, tiny_config):
     option = 'data_root=data/VOCdevkit-gone/VOC2012'
-    assert 'there is no data/VOCdevkit-gone' in fails(*TRAIN, tiny_config, '--cfg-options', option)
+    assert 'there is no data/VOCdevkit-gone' in fails(TRAIN, tiny_config, '--cfg-options', option)
 
 
 def test_no_data_for_several_processes_is_said_once(fails, tiny_config):
@@ -68,7 +69,7 @@ def spoilt_voc(voc_root, tmp_path):
 
 def test_a_label_outside_the_classes(fails, tiny_config, spoilt_voc):
     voc, name = spoilt_voc
-    line = fails(*TRAIN, tiny_config, '--cfg-options', f'data_root={voc}')
+    line = fails(TRAIN, tiny_config, '--cfg-options', f'data_root={voc}')
     assert f'SegmentationClass/{name}.png holds label 21; the network has 21 classes' in line
 
 
@@ -90,19 +91,19 @@ def test_a_label_that_the_second_process_meets_first(run, tiny_config, spoilt_vo
     assert done.stderr.count(f'error: {voc}/SegmentationClass/{name}.png holds label 21') == 1
 
 
-def test_resume_from_a_torn_checkpoint(run, tiny_config, tmp_path):
+def test_resume_from_a_torn_checkpoint(run_tool, tiny_config, tmp_path):
     torn = tmp_path / 'epoch_2.pth'
     torn.write_bytes(b'PK\x03\x04 cut off')
     (tmp_path / 'last_checkpoint').write_text(str(torn))
-    done = run(*TRAIN, tiny_config, '--work-dir', tmp_path, '--resume', check=False)
+    done = run_tool(TRAIN, tiny_config, '--work-dir', tmp_path, '--resume')
     assert done.returncode == 2 and 'Traceback' not in done.stderr
     assert f'error: --resume: no whole checkpoint in {tmp_path}; there is {torn}' in done.stderr
     assert 'it was cut off' in done.stderr
     assert not list(tmp_path.glob('*/*.log'))
 
 
-def test_an_option_that_is_none(run, tiny_config):
-    done = run(*TRAIN, tiny_config, '--cfg-options', 'foo', check=False)
+def test_an_option_that_is_none(run_tool, tiny_config):
+    done = run_tool(TRAIN, tiny_config, '--cfg-options', 'foo')
     assert done.returncode == 2 and "--cfg-options takes KEY=VALUE, got 'foo'" in done.stderr
 
 
@@ -115,18 +116,18 @@ def test_a_number_of_nodes_that_is_none(fails, tiny_config, monkeypatch):
 @pytest.mark.skipif(bool(find_spec('torchvision')), reason='this machine has torchvision')
 def test_torchvision_weights_without_torchvision(fails, tiny_config):
     option = 'model.pretrained=torchvision://resnet50'
-    line = fails(*TRAIN, tiny_config, '--cfg-options', option)
+    line = fails(TRAIN, tiny_config, '--cfg-options', option)
     assert 'model.pretrained=torchvision://resnet50 needs torchvision' in line
 
 
 def test_no_checkpoint(fails, tiny_config, tmp_path):
     (tmp_path / 'page.pth').write_text('<html>404</html>')
-    line = fails(sys.executable, 'tools/test.py', tiny_config, tmp_path / 'page.pth')
+    line = fails('tools/test.py', tiny_config, tmp_path / 'page.pth')
     assert 'page.pth (16 bytes) is no PyTorch checkpoint' in line
 
 
 @pytest.mark.skipif(bool(find_spec('mmcv._ext')), reason='this mmcv has its compiled ops')
 def test_stock_focal_loss_without_its_operator(fails, tiny_config):
     option = 'model.decode_head.loss_decode.type=FocalLoss'
-    line = fails(*TRAIN, tiny_config, '--cfg-options', option)
+    line = fails(TRAIN, tiny_config, '--cfg-options', option)
     assert 'model.decode_head.loss_decode: stock FocalLoss needs' in line
