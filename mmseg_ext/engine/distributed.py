@@ -5,7 +5,7 @@ import subprocess
 
 import torch
 from mmengine.device import get_device
-from mmengine.dist import all_gather_object, init_dist, is_distributed
+from mmengine.dist import all_gather_object, get_dist_info, init_dist, is_distributed
 from mmengine.utils.dl_utils import set_multi_processing
 
 from .errors import UsageError
@@ -73,6 +73,24 @@ def raise_together(error: UsageError | None) -> None:
         error.shared = True
     if error is not None:
         raise error
+
+
+def gather_samples(values: list, size: int) -> list:
+    """Gathers one value a sample from all processes, each sample once.
+
+    MMEngine's DefaultSampler gives sample k of process r position ``k * processes + r``, and gives
+    some samples again from position ``size`` on, so that all processes get equally many.
+
+    Args:
+        values: Of this process's samples, in their order; what can be pickled.
+        size: Number of samples of the data set.
+
+    Returns:
+        In every process the same: the first process's values, then the next one's.
+    """
+    rank, world_size = get_dist_info()
+    own = [value for k, value in enumerate(values) if k * world_size + rank < size]
+    return [value for part in all_gather_object(own) for value in part]
 
 
 def recorded_world_size(meta: dict) -> int | None:

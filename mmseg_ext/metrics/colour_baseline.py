@@ -14,7 +14,7 @@ import torch
 from mmengine.dataset import BaseDataset
 from mmseg.registry import DATASETS
 
-from .seg_metrics import SegMetrics
+from .functional import confusion_matrix
 
 Sample = tuple[np.ndarray, np.ndarray]
 
@@ -152,10 +152,11 @@ def nearest_class(image: np.ndarray, colours: np.ndarray) -> np.ndarray:
 
 def count(pred: np.ndarray, label: np.ndarray, num_classes: int, ignore_index: int) -> np.ndarray:
     """Counts an image: intersection, union, predicted and true pixels per class, (4, C), int64."""
-    counts = SegMetrics.intersect_and_union(
+    confusion = confusion_matrix(
         torch.from_numpy(pred), torch.from_numpy(label), num_classes, ignore_index
     )
-    return torch.stack(counts).numpy()
+    intersect, predicted, true = confusion.diag(), confusion.sum(0), confusion.sum(1)
+    return torch.stack([intersect, predicted + true - intersect, predicted, true]).numpy()
 
 
 def score(counts: np.ndarray) -> Scores:

@@ -1,65 +1,215 @@
 """Segmentation metrics, exact and per class."""
 
-from mmseg.evaluation import IoUMetric
+import difflib
+import logging
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.dist import all_reduce, broadcast_object_list, get_dist_info, is_main_process
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+from PIL import Image
+from prettytable import PrettyTable
 from torch import Tensor
 
+from mmseg_ext.engine.distributed import gather_samples
+from mmseg_ext.engine.errors import UsageError
 from mmseg_ext.registry import METRICS
 
-from .functional import confusion_matrix
+from .functional import class_scores, confusion_matrix, mean_scores
+
+# Columns of the table and names that go to the log, by what ``iou_metrics`` asks for.
+COLUMNS = dict(
+    mIoU=('IoU', 'Acc'), mDice=('Dice', 'Acc'), mFscore=('Fscore', 'Precision', 'Recall')
+)
 
 
 @METRICS.register_module()
-class SegMetrics(IoUMetric):
-    """MMSegmentation's IoUMetric with exact counts, which keeps its values per class.
+class SegMetrics(BaseMetric):
+    """MMSegmentation's IoUMetric from one exact confusion matrix, which is kept.
 
-    Same arguments, same names, same printed digits. The stock class counts pixels in float32, which
-    loses single pixels above 2^24; here counts are int64.
+    Same arguments, names, table and printed digits. The stock class counts pixels in float32, which
+    loses single ones above 2^24, and moves four vectors to the CPU for every image. Here int64
+    counts stay on the device of the predictions. Any number of processes give the same: what a
+    sampler adds so that all get equally many images (``gather_samples``) is left out.
+
+    Args:
+        ignore_index: Label of pixels that do not count.
+        iou_metrics: What to print and return: ``mIoU``, ``mDice``, ``mFscore``, or several.
+        nan_to_num: What stands for nan in the table and the returned means; the attributes below
+            keep nan.
+        beta: Weight of the recall in the F-score.
+        classes: Names of the classes that table and means are over; all unless given.
+        output_dir: Folder for predictions as PNG files.
+        format_only: Write them, and evaluate nothing.
+        prefix: Put before the names of the returned values, with a slash.
+        collect_device: Without effect: nothing is collected but counts.
 
     Attributes:
-        per_class: After an evaluation, in the main process: ``{'IoU': {class: share}, ...}``,
-            shares in [0, 1], nan for a class that occurs neither in truth nor in prediction.
+        confusion: After an evaluation, in the main process, as all of these: (C, C), int64, on the
+            CPU; rows are true, columns predicted classes.
+        per_class: ``{'IoU': {class: share}, ...}``, of all classes and all of ``class_scores``,
+            shares in [0, 1]; nan for a class that occurs neither in truth nor in prediction.
+        means: ``mean_scores``, whatever ``iou_metrics`` says, and ``mIoU_per_image``: the mean over
+            images of the mean IoU of the classes in each, in percent, which weighs small and large
+            objects more alike (Csurka et al., BMVC 2013).
+
+    Raises:
+        UsageError: ``iou_metrics`` or ``classes`` name what there is not.
     """
 
-    def __init__(self, *args, **kwargs):
-        # over the process group; the stock way, through files below the current folder, fails where
-        # machines do not share that folder
-        kwargs.setdefault('collect_device', 'gpu')
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        ignore_index: int = 255,
+        iou_metrics: str | Sequence[str] = ('mIoU',),
+        nan_to_num: float | None = None,
+        beta: float = 1,
+        classes: Sequence[str] | None = None,
+        output_dir: str | None = None,
+        format_only: bool = False,
+        prefix: str | None = None,
+        collect_device: str | None = None,
+    ) -> None:
+        super().__init__(prefix=prefix)
+        if collect_device is not None:
+            message = f'SegMetrics: collect_device={collect_device} has no effect'
+            print_log(message, 'current', logging.WARNING)
+        self.metrics = [iou_metrics] if isinstance(iou_metrics, str) else list(iou_metrics)
+        for name in self.metrics:
+            if name not in COLUMNS:
+                raise UsageError(f'iou_metrics={name}: there are {", ".join(COLUMNS)}')
+        self.ignore_index, self.nan_to_num, self.beta = ignore_index, nan_to_num, beta
+        self.classes, self.format_only, self.output_dir = classes, format_only, output_dir
+        if output_dir and is_main_process():
+            os.makedirs(output_dir, exist_ok=True)
+        self.confusion: Tensor | None = None
         self.per_class: dict[str, dict[str, float]] = {}
+        self.means: dict[str, float] = {}
+        self._restart()
 
-    @staticmethod
-    def intersect_and_union(
-        pred_label: Tensor, label: Tensor, num_classes: int, ignore_index: int
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Counts the pixels of one image per class.
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Counts a batch.
 
         Args:
-            pred_label: Predicted classes, (H, W), integer.
-            label: True classes or ``ignore_index``, (H, W), integer.
-            num_classes: Number of classes C.
-            ignore_index: Label of pixels that do not count.
-
-        Returns:
-            Intersection, union, predicted and true pixels, each (C,), int64, on the CPU.
+            data_batch: Not looked at.
+            data_samples: Each with ``pred_sem_seg`` and, to evaluate, ``gt_sem_seg``.
 
         Raises:
-            ValueError: The two differ in size, or a label lies outside the classes.
+            UsageError: Prediction and truth differ in size, or one lies outside the classes.
         """
-        confusion = confusion_matrix(pred_label, label, num_classes, ignore_index).cpu()
-        intersect, predicted, true = confusion.diag(), confusion.sum(0), confusion.sum(1)
-        return intersect, predicted + true - intersect, predicted, true
+        for sample in data_samples:
+            if not self.format_only:
+                self._sum = self._sum + self._last
+                self._last = self._count(sample)
+                iou, chosen = class_scores(self._last)['IoU'], self._chosen()
+                self._image_ious.append((iou if chosen is None else iou[chosen]).nanmean())
+            if self.output_dir is not None:
+                self._save(sample)
 
-    def compute_metrics(self, results: list) -> dict[str, float]:
-        """Sums up all images: prints the table, keeps ``per_class``, returns percentages."""
-        summary = super().compute_metrics(results)
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Adds up what all processes counted, prints the table, and starts anew.
+
+        Args:
+            size: Number of images of the data set.
+
+        Returns:
+            Percentages, rounded to two digits as printed; the same in all processes.
+        """
         if self.format_only:
-            return summary
-        totals = [sum(counts) for counts in zip(*results, strict=True)]
-        values = self.total_area_to_metrics(*totals, self.metrics, self.nan_to_num, self.beta)
-        classes = self.dataset_meta['classes']
+            print_log(f'results are saved to {self.output_dir}', 'current')
+            return {}
+        rank, world_size = get_dist_info()
+        # the last image of a process may be there for equal numbers alone
+        if (len(self._image_ious) - 1) * world_size + rank < size:
+            self._sum = self._sum + self._last
+        num_classes = len(self.dataset_meta['classes'])
+        confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64)
+        confusion += torch.as_tensor(self._sum).cpu()
+        ious = torch.stack(self._image_ious).tolist() if self._image_ious else []
+        self._restart()
+        all_reduce(confusion)
+        ious = gather_samples(ious, size)
+        if len(ious) != size:
+            message = f'SegMetrics counted {len(ious)} images; the data set has {size}'
+            print_log(message, 'current', logging.WARNING)
+        returned = [self.compute_metrics((confusion, ious)) if is_main_process() else None]
+        broadcast_object_list(returned)
+        return returned[0]
+
+    def compute_metrics(self, results: tuple[Tensor, list[float]]) -> dict[str, float]:
+        """Prints the table, keeps what the attributes hold.
+
+        Args:
+            results: Confusion matrix, (C, C), and mean IoU of each image, of the whole data set.
+
+        Returns:
+            Percentages, rounded to two digits as printed.
+        """
+        self.confusion, ious = results
+        names, chosen = self.dataset_meta['classes'], self._chosen()
+        scores = class_scores(self.confusion, self.beta)
         self.per_class = {
-            name: dict(zip(classes, share.tolist(), strict=True))
-            for name, share in values.items()
-            if name != 'aAcc'
+            score: dict(zip(names, share.tolist(), strict=True)) for score, share in scores.items()
         }
-        return {name: round(float(value), 2) for name, value in summary.items()}
+        self.means = mean_scores(self.confusion, self.beta, chosen)
+        defined = [iou for iou in ious if not math.isnan(iou)]
+        self.means['mIoU_per_image'] = (
+            100 * math.fsum(defined) / len(defined) if defined else math.nan
+        )
+        rows = range(len(names)) if chosen is None else chosen
+        returned, table = dict(aAcc=self._filled(self.means['aAcc'] / 100)), PrettyTable()
+        table.add_column('Class', [names[row] for row in rows])
+        for score in dict.fromkeys(score for name in self.metrics for score in COLUMNS[name]):
+            shares = self._filled(scores[score].numpy()[rows])
+            table.add_column(score, np.round(shares * 100, 2))
+            returned[f'm{score}'] = torch.from_numpy(shares).nanmean()
+        print_log(f'per class results:\n{table.get_string()}', 'current')
+        if self.prefix:
+            returned = {f'{self.prefix}/{name}': value for name, value in returned.items()}
+        return {name: round(100 * float(value), 2) for name, value in returned.items()}
+
+    def _restart(self) -> None:
+        self._sum: Tensor | int = 0
+        self._last: Tensor | int = 0
+        self._image_ious: list[Tensor] = []
+
+    def _chosen(self) -> list[int] | None:
+        if self.classes is None:
+            return None
+        names = list(self.dataset_meta['classes'])
+        for name in self.classes:
+            if name not in names:
+                nearest = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or names
+                raise UsageError(
+                    f'classes: the data set has no class {name}; it has {", ".join(nearest)}'
+                )
+        return [names.index(name) for name in self.classes]
+
+    def _filled(self, values: float | np.ndarray) -> float | np.ndarray:
+        return values if self.nan_to_num is None else np.nan_to_num(values, nan=self.nan_to_num)
+
+    def _count(self, sample: dict) -> Tensor:
+        pred_label = sample['pred_sem_seg']['data'].squeeze(0)
+        label = sample['gt_sem_seg']['data'].squeeze(0).to(pred_label.device)
+        num_classes = len(self.dataset_meta['classes'])
+        try:
+            return confusion_matrix(pred_label, label, num_classes, self.ignore_index)
+        except ValueError as error:
+            way_out = (
+                'LoadAnnotations comes after Resize in a test pipeline; is the mask as large as '
+                'the image? tools/analysis_tools/check_dataset.py finds out'
+                if pred_label.shape != label.shape
+                else 'num_classes of the heads, classes of the data set and masks have to agree'
+            )
+            raise UsageError(f'{sample.get("img_path", "an image")}: {error}; {way_out}') from error
+
+    def _save(self, sample: dict) -> None:
+        label = sample['pred_sem_seg']['data'].squeeze(0).cpu().numpy()
+        if sample.get('reduce_zero_label', False):
+            label = label + 1
+        name = f'{Path(sample["img_path"]).stem}.png'
+        Image.fromarray(label.astype(np.uint8)).save(Path(self.output_dir, name))

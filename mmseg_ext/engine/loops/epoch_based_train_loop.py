@@ -1,4 +1,4 @@
-"""Training loops that go on in the middle of an epoch."""
+"""A training loop that goes on in the middle of an epoch."""
 
 from mmengine.runner import EpochBasedTrainLoop as MMEngineEpochBasedTrainLoop
 
