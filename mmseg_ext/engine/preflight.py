@@ -19,6 +19,7 @@ from .config import class_of, find_dicts
 from .errors import UsageError, is_local_main
 from .guards import read_guards
 from .labels import bad_label, find_heads, label_range
+from .monitor_checks import check_monitors
 from .optim_checks import check_schedule
 from .overlap import Part, check_overlap, make_part
 from .pipeline_checks import check_pipelines
@@ -74,6 +75,7 @@ def check(cfg: Config) -> None:
         check_batches(cfg)
         check_pipelines(cfg)
         check_schedule(cfg)
+        check_monitors(cfg)
         check_weights(cfg)
         guards, parts = read_guards(cfg), {}
         for split in ('train', 'val') if cfg.get('train_cfg') else ('test',):

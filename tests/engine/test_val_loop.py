@@ -113,13 +113,13 @@ def test_a_plateau_of_the_loss_lowers_the_rate(tmp_path):
         val_dataloader=loader,
         val_evaluator=dict(type='mmseg_ext.SegMetrics'),
         val_cfg=dict(type='mmseg_ext.ValLoop'),
-        param_scheduler=dict(
-            type='ReduceOnPlateauLR', monitor='val_loss', rule='less', patience=1, factor=0.5
-        ),
         optim_wrapper=dict(paramwise_cfg=None),
         custom_hooks=[],
     )
     cfg.train_cfg.max_epochs = 5
+    cfg.param_scheduler = dict(
+        type='ReduceOnPlateauLR', monitor='val_loss', rule='less', patience=1, factor=0.5
+    )
     runner = toy.Runner.from_cfg(cfg)
     rates = []
     probe = toy.Probe()
