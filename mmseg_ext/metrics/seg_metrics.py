@@ -1,6 +1,5 @@
 """Segmentation metrics, exact and per class."""
 
-import difflib
 import logging
 import math
 import os
@@ -20,7 +19,7 @@ from mmseg_ext.engine.distributed import gather_samples
 from mmseg_ext.engine.errors import UsageError
 from mmseg_ext.registry import METRICS
 
-from .functional import class_scores, confusion_matrix, mean_scores
+from .functional import class_scores, confusion_matrix, find_classes, mean_scores
 
 # Columns of the table and names that go to the log, by what ``iou_metrics`` asks for.
 COLUMNS = dict(
@@ -178,16 +177,7 @@ class SegMetrics(BaseMetric):
         self._image_ious: list[Tensor] = []
 
     def _chosen(self) -> list[int] | None:
-        if self.classes is None:
-            return None
-        names = list(self.dataset_meta['classes'])
-        for name in self.classes:
-            if name not in names:
-                nearest = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or names
-                raise UsageError(
-                    f'classes: the data set has no class {name}; it has {", ".join(nearest)}'
-                )
-        return [names.index(name) for name in self.classes]
+        return self.classes and find_classes(self.classes, self.dataset_meta['classes'])
 
     def _filled(self, values: float | np.ndarray) -> float | np.ndarray:
         return values if self.nan_to_num is None else np.nan_to_num(values, nan=self.nan_to_num)
