@@ -63,7 +63,9 @@ class ValSheetHook(Hook):
             return
         meta = runner.val_dataloader.dataset.metainfo
         done = f'epoch {runner.epoch}, iteration {runner.iter}'
-        score = ', '.join(f'{name} {value:.2f}' for name, value in (metrics or {}).items())
+        # the terms of a validation loss have a dot, and are many
+        shown = {name: value for name, value in (metrics or {}).items() if '.' not in name}
+        score = ', '.join(f'{name} {value:.2f}' for name, value in shown.items())
         draw_sheet(
             Path(runner.work_dir) / 'val_sheet.png',
             self.pictures,
