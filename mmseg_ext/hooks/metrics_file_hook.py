@@ -85,7 +85,9 @@ class MetricsFileHook(Hook):
 
     @master_only
     def after_test_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
-        """Writes the test's values, with the checkpoint they belong to."""
+        """Writes the test's values, with the checkpoint they belong to; none without a metric."""
+        if not runner.test_evaluator.metrics:
+            return
         folder, checkpoint = Path(runner.log_dir), runner.cfg.get('load_from')
         content = dict(
             config=runner.cfg.filename,

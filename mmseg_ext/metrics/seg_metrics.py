@@ -31,10 +31,9 @@ COLUMNS = dict(
 class SegMetrics(BaseMetric):
     """MMSegmentation's IoUMetric from one exact confusion matrix, which is kept.
 
-    Same arguments, names, table and printed digits. The stock class counts pixels in float32, which
-    loses single ones above 2^24, and moves four vectors to the CPU for every image. Here int64
-    counts stay on the device of the predictions. Any number of processes give the same: what a
-    sampler adds so that all get equally many images (``gather_samples``) is left out.
+    Same arguments, names, table and printed digits. The stock class counts in float32, which loses
+    pixels above 2^24; here int64 counts stay on the device of the predictions. Any number of
+    processes give the same: what a sampler adds so that all get equally many images is left out.
 
     Args:
         ignore_index: Label of pixels that do not count.
@@ -75,8 +74,8 @@ class SegMetrics(BaseMetric):
     ) -> None:
         super().__init__(prefix=prefix)
         if collect_device is not None:
-            message = f'SegMetrics: collect_device={collect_device} has no effect'
-            print_log(message, 'current', logging.WARNING)
+            said = f'SegMetrics: collect_device={collect_device} has no effect'
+            print_log(said, 'current', logging.WARNING)
         self.metrics = [iou_metrics] if isinstance(iou_metrics, str) else list(iou_metrics)
         for name in self.metrics:
             if name not in COLUMNS:
@@ -156,9 +155,7 @@ class SegMetrics(BaseMetric):
         }
         self.means = mean_scores(self.confusion, self.beta, chosen)
         defined = [iou for iou in ious if not math.isnan(iou)]
-        self.means['mIoU_per_image'] = (
-            100 * math.fsum(defined) / len(defined) if defined else math.nan
-        )
+        self.means['mIoU_per_image'] = 100 * math.fsum(defined) / (len(defined) or math.nan)
         rows = range(len(names)) if chosen is None else chosen
         returned, table = dict(aAcc=self._filled(self.means['aAcc'] / 100)), PrettyTable()
         table.add_column('Class', [names[row] for row in rows])

@@ -31,6 +31,7 @@ def finished(tiny_config, tmp_path_factory):
     cfg.work_dir = str(folder)
     cfg.train_dataloader.dataset.indices = 16
     cfg.val_dataloader.dataset.indices = cfg.test_dataloader.dataset.indices = 2
+    cfg.val_cfg = dict(type='mmseg_ext.ValLoop')
     cfg.default_hooks.update(curves=None, val_sheet=None, checkpoint=None)
     runner, watch = Runner.from_cfg(cfg), Watch(folder)
     runner.register_hook(watch)
@@ -46,7 +47,8 @@ def test_metrics_json_holds_every_kind(finished):
     _, last = read_validations(folder)
     assert last['means'] == pytest.approx(means)
     assert {'mDice', 'mPrecision', 'fwIoU', 'mIoU_per_image', 'classes_absent'} <= set(means)
-    assert list(last['metrics']) == ['aAcc', 'mIoU', 'mAcc']
+    names = ['aAcc', 'mIoU', 'mAcc', 'val_loss', 'val_decode.acc_seg', 'val_decode.loss_ce']
+    assert list(last['metrics']) == names and last['metrics']['val_loss'] > 0
     assert last['metrics']['mIoU'] == pytest.approx(last['means']['mIoU'], abs=0.006)
     assert set(last['per_class']) == {'IoU', 'Acc', 'Dice', 'Fscore', 'Precision', 'Recall'}
     for score, values in per_class.items():
@@ -89,4 +91,5 @@ def test_scalars_per_class_stand_at_the_loggers_step(finished):
     assert [point.step for point in points] == [point.step for point in events.Scalars('mIoU')]
     assert [point.step for point in points] == [1, 2]
     assert points[-1].value == pytest.approx(per_class['IoU']['background'], rel=1e-6)
+    assert [point.step for point in events.Scalars('val_loss')] == [1, 2]
     assert [line['step'] for line in read_scalars(folder)] == [2, 4]

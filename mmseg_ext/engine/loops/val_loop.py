@@ -64,13 +64,18 @@ class ValLoop(MMEngineValLoop):
         self.runner.call_hook('before_val_iter', batch_idx=idx, data_batch=data_batch)
         model = self.runner.model
         network = model.module if is_model_wrapper(model) else model
+        data = network.data_preprocessor(data_batch, False)
+        for sample in data.get('data_samples') or ():
+            if 'gt_sem_seg' not in sample:
+                raise UsageError(
+                    f'{sample.get("img_path", "an image")} has no truth, which val_loss needs; '
+                    "put LoadAnnotations into the pipeline, or set val_cfg.type='ValLoop'"
+                )
         with autocast(enabled=self.fp16):
             if hasattr(network, 'predict_with_loss'):
-                data = network.data_preprocessor(data_batch, False)
                 outputs, losses = network.predict_with_loss(data['inputs'], data['data_samples'])
             else:
-                outputs = model.val_step(data_batch)
-                losses = self._second_pass(network, network.data_preprocessor(data_batch, False))
+                outputs, losses = model.val_step(data_batch), self._second_pass(network, data)
         for each in losses:
             total, terms = network.parse_losses(each)
             self.losses.append({**terms, 'loss': total})
@@ -81,11 +86,6 @@ class ValLoop(MMEngineValLoop):
 
     def _second_pass(self, network: torch.nn.Module, data: dict) -> list[dict[str, Tensor]]:
         for sample in data.get('data_samples') or ():
-            if 'gt_sem_seg' not in sample:
-                raise UsageError(
-                    f'{sample.get("img_path", "an image")} has no truth, which val_loss needs; '
-                    "put LoadAnnotations into the pipeline, or set val_cfg.type='ValLoop'"
-                )
             if any(sample.get('img_padding_size', ())):
                 raise UsageError(
                     f'{type(network).__name__}: the loss of padded images needs model.type='
