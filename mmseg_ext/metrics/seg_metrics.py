@@ -132,8 +132,8 @@ class SegMetrics(BaseMetric):
         all_reduce(confusion)
         ious = gather_samples(ious, size)
         if len(ious) != size:
-            message = f'SegMetrics counted {len(ious)} images; the data set has {size}'
-            print_log(message, 'current', logging.WARNING)
+            said = f'SegMetrics counted {len(ious)} images; the data set has {size}'
+            print_log(said, 'current', logging.WARNING)
         returned = [self.compute_metrics((confusion, ious)) if is_main_process() else None]
         broadcast_object_list(returned)
         return returned[0]

@@ -81,7 +81,7 @@ def test_a_stock_network_gives_its_training_loss(tiny_config, tmp_path):
     cfg.work_dir = str(tmp_path)
     cfg.val_dataloader.dataset.indices = 2
     cfg.val_cfg = dict(type='mmseg_ext.ValLoop')
-    cfg.default_hooks = dict(val_sheet=None, curves=None)
+    cfg.default_hooks = dict(checkpoint=None, val_sheet=None, curves=None)
     runner = Runner.from_cfg(cfg)
     metrics = runner.val()
     assert metrics['val_loss'] == metrics['val_decode.loss_ce'] > 0
