@@ -81,7 +81,7 @@ class SegMetrics(BaseMetric):
             if name not in COLUMNS:
                 raise UsageError(f'iou_metrics={name}: there are {", ".join(COLUMNS)}')
         self.ignore_index, self.nan_to_num, self.beta = ignore_index, nan_to_num, beta
-        self.classes, self.format_only, self.output_dir = classes, format_only, output_dir
+        self.classes, self.format_only, self.output_dir = classes or None, format_only, output_dir
         if output_dir and is_main_process():
             os.makedirs(output_dir, exist_ok=True)
         self.confusion: Tensor | None = None

@@ -1,12 +1,14 @@
 import csv
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from conftest import load_run_config
-from mmengine.hooks import Hook
+from mmengine.hooks import Hook, LoggerHook
 
 from mmseg_ext.engine.runner import Runner
+from mmseg_ext.hooks import MetricsFileHook
 from mmseg_ext.records.confusion import read_confusion
 from mmseg_ext.records.history import read_scalars, read_validations
 
@@ -93,3 +95,17 @@ def test_scalars_per_class_stand_at_the_loggers_step(finished):
     assert points[-1].value == pytest.approx(per_class['IoU']['background'], rel=1e-6)
     assert [point.step for point in events.Scalars('val_loss')] == [1, 2]
     assert [line['step'] for line in read_scalars(folder)] == [2, 4]
+
+
+@pytest.mark.parametrize(('by_epoch', 'step'), [(True, 3), (False, 70)])
+def test_scalars_are_counted_as_the_logger_counts(by_epoch, step):
+    added = []
+    runner = SimpleNamespace(
+        hooks=[LoggerHook(log_metric_by_epoch=by_epoch)],
+        visualizer=SimpleNamespace(add_scalars=lambda scalars, step: added.append((scalars, step))),
+        epoch=3,
+        iter=70,
+    )
+    per_class = dict(IoU={'bed ': 0.5, 'never': float('nan')}, Dice={'bed ': 0.7})
+    MetricsFileHook()._add_scalars(runner, per_class)
+    assert added == [({'per_class/IoU/bed': 0.5}, step)]

@@ -123,6 +123,12 @@ def test_chosen_classes_alone():
     assert metric.means['mIoU_per_image'] != pytest.approx(whole.means['mIoU_per_image'])
 
 
+def test_no_chosen_class_is_all_of_them():
+    assert evaluate(SegMetrics(classes=[]), make_samples()) == evaluate(
+        SegMetrics(), make_samples()
+    )
+
+
 def test_a_class_that_there_is_not():
     with pytest.raises(UsageError, match='no class raod; it has road'):
         evaluate(SegMetrics(classes=['raod']), make_samples())
