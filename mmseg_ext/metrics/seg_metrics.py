@@ -15,11 +15,12 @@ from PIL import Image
 from prettytable import PrettyTable
 from torch import Tensor
 
+from mmseg_ext.engine.class_names import find_classes
 from mmseg_ext.engine.distributed import gather_samples
 from mmseg_ext.engine.errors import UsageError
 from mmseg_ext.registry import METRICS
 
-from .functional import class_scores, confusion_matrix, find_classes, mean_scores
+from .functional import class_scores, confusion_matrix, mean_scores
 
 # Columns of the table and names that go to the log, by what ``iou_metrics`` asks for.
 COLUMNS = dict(

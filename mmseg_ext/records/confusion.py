@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mmseg_ext.engine.class_names import find_classes
 from mmseg_ext.engine.errors import UsageError
-from mmseg_ext.metrics.functional import find_classes
 
 from .files import replacing
 
