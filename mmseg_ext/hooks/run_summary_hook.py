@@ -6,6 +6,7 @@ from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner, find_latest_checkpoint
 
+from mmseg_ext.records.files import short_path
 from mmseg_ext.records.history import best_of, read_validations
 from mmseg_ext.registry import HOOKS
 
@@ -33,7 +34,7 @@ class RunSummaryHook(Hook):
                 lines.append(f'{what} mIoU {score:.2f} at {_when(runner, entry)}')
         steps = runner.iter - self.first_iter
         lines += filter(None, (describe_waiting(runner, steps), describe_cost(runner, steps)))
-        lines.append(f'everything is in {_short(work_dir)}:')
+        lines.append(f'everything is in {short_path(work_dir)}:')
         files = {
             Path(runner.cfg.filename or f'{runner.timestamp}.py').name: 'the resolved config',
             'provenance.json': 'command, versions, git state, checksums, for every start',
@@ -42,7 +43,7 @@ class RunSummaryHook(Hook):
             'curves.png': 'loss, learning rate, metrics',
             'val_sheet.png': 'validation images, truth, prediction',
             **{path.name: 'checkpoint' for path in sorted(work_dir.glob('*.pth'))},
-            f'{runner.timestamp}/': f'log; tensorboard --logdir {_short(work_dir)}',
+            f'{runner.timestamp}/': f'log; tensorboard --logdir {short_path(work_dir)}',
         }
         lines += [
             f'  {name:<24} {what}' for name, what in files.items() if (work_dir / name).exists()
@@ -51,13 +52,17 @@ class RunSummaryHook(Hook):
         checkpoint = best_files[-1] if best_files else find_latest_checkpoint(runner.work_dir)
         if checkpoint:
             config = runner.cfg.filename or 'CONFIG'
-            lines.append(f'test it: python tools/test.py {config} {_short(Path(checkpoint))}')
+            lines.append(f'test it: python tools/test.py {config} {short_path(Path(checkpoint))}')
         runner.logger.info('\n'.join(['training is done', *lines]))
 
     @master_only
     def after_test(self, runner: Runner) -> None:
-        """Names the folder of the test's values."""
-        runner.logger.info(f'the values are in {_short(Path(runner.log_dir))}/test_metrics.json')
+        """Names the folder of the test's values, and says what other hooks have written."""
+        lines = []
+        if runner.test_evaluator.metrics:
+            lines.append(f'the values are in {short_path(Path(runner.log_dir))}/test_metrics.json')
+        lines += filter(None, (getattr(hook, 'written', '') for hook in runner.hooks))
+        runner.logger.info('\n'.join(lines or ['the test is done']))
 
 
 def describe_cost(runner: Runner, steps: int) -> str | None:
@@ -94,8 +99,3 @@ def describe_waiting(runner: Runner, steps: int) -> str | None:
 def _when(runner: Runner, entry: dict) -> str:
     by_epoch = runner.cfg.log_processor.by_epoch
     return f'epoch {entry["epoch"]}' if by_epoch else f'iteration {entry["iter"]}'
-
-
-def _short(path: Path) -> Path:
-    """The path as the user would type it."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -81,6 +81,11 @@ def read_json(path: Path) -> dict:
     return {}
 
 
+def short_path(path: Path) -> Path:
+    """The path as the user would type it in the current folder."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
 def check_output(path: Path | None, pictures: Sequence[str] = ()) -> None:
     """Refuses a path that cannot be written, before the work whose result it takes.
 
