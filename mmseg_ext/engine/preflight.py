@@ -54,6 +54,12 @@ PREPARE = {
     'camvid': 'README.md, "Data", says where CamVid comes from and where it goes',
 }
 
+# what a test set whose truth is missing can still be used for
+WITHOUT_TRUTH = (
+    'to predict without truth: tools/test.py --out DIR '
+    '--cfg-options test_evaluator.format_only=True'
+)
+
 
 def check(cfg: Config) -> None:
     """Checks what the config will use: its classes, weights, data and labels.
@@ -275,6 +281,8 @@ def _check_paths(path: str, node: dict) -> None:
             told = f'{place} {node.get("type")}'.lower()
             hints = (hint for mark, hint in PREPARE.items() if mark in told)
             way_out = next(hints, 'check the path')
+            if key == 'data_prefix.seg_map_path' and path.startswith('test_dataloader'):
+                way_out += f'; {WITHOUT_TRUTH}'
             raise UsageError(f'{path}.{key}: there is no {place}; {way_out}')
 
 
@@ -289,7 +297,10 @@ def _check_labels(path: str, node: dict, dataset: BaseDataset, model: dict, spar
         if not missing:
             whole.append(info)
         elif spare == 0:
-            raise UsageError(f'{path} names {missing[0]}, which does not exist')
+            way_out = ''
+            if path.startswith('test_dataloader') and missing[0] == info.get('seg_map_path'):
+                way_out = f'; put it there, take it off the list, or {WITHOUT_TRUTH}'
+            raise UsageError(f'{path} names {missing[0]}, which does not exist{way_out}')
         else:
             spare -= 1
     limits = label_range(model)

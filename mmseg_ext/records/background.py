@@ -49,6 +49,7 @@ class Background:
         return self.done
 
     def _take(self) -> None:
-        error = self.waiting.popleft().exception()
+        error = self.waiting[0].exception()
+        self.waiting.popleft()
         self.error = self.error or error
         self.done += error is None

@@ -27,9 +27,9 @@ from .pictures import class_legend, colour_mask
 PANEL_WIDTH = 400  # pixels
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Candidate:
-    """One image among the worst of a class; the worse comes first, of equals by its name.
+    """One image among the worst of a class.
 
     Attributes:
         iou: IoU of the class in this image, a share.
@@ -41,9 +41,14 @@ class Candidate:
 
     iou: float
     image: str
-    true: int = field(compare=False)
-    missed: int = field(compare=False)
-    false_alarms: int = field(compare=False)
+    true: int
+    missed: int
+    false_alarms: int
+
+    @property
+    def rank(self) -> tuple:
+        """Sorts by IoU; of equals, often 0, the one with most of the class is worse."""
+        return self.iou, -self.true, self.image
 
 
 @dataclass
@@ -110,7 +115,7 @@ class WorstImages:
         found = self.candidates.setdefault(index, [])
         if any(each.image == candidate.image for each in found):
             return False
-        bisect.insort(found, candidate)
+        bisect.insort(found, candidate, key=lambda each: each.rank)
         del found[self.num_images :]
         return candidate in found
 
