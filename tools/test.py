@@ -60,12 +60,12 @@ def make_config(args: argparse.Namespace) -> tuple[Config, list[str]]:
     if args.worst is not None and args.worst < 1:
         raise UsageError(f'--worst {args.worst}: takes a number of images, 1 or more')
     notes, classes = [], None
+    if args.tta:
+        notes.append(use_tta(cfg))
     if not has_truth(cfg):
         notes.append(predict_alone(cfg, args))
     elif args.classes is not None:
         classes = choose_classes(cfg, args.classes)
-    if args.tta:
-        notes.append(use_tta(cfg))
     hooks = cfg.setdefault('default_hooks', {})
     hooks['class_names'] = dict(type='mmseg_ext.ClassNamesHook')
     hooks['truth_size'] = dict(type='mmseg_ext.TruthSizeHook')

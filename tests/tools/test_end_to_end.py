@@ -150,7 +150,8 @@ def test_testing_gives_the_values_of_the_validation(trained, tiny_config, run, t
 def test_two_processes_test_like_one_also_with_tta(trained, tiny_config, run, tmp_path):
     values = []
     # 19 images: the sampler must pad for two processes
-    options = ['--tta', '--cfg-options', 'test_dataloader.dataset.indices=19']
+    options = ['--tta', '--worst', '2', '--cfg-options', 'test_dataloader.dataset.indices=19']
+    worst = []
     for name, command in (
         ('one', [sys.executable, 'tools/test.py', tiny_config, trained[0] / 'epoch_2.pth']),
         ('two', ['tools/dist_test.sh', tiny_config, trained[0] / 'epoch_2.pth', 2]),
@@ -159,7 +160,9 @@ def test_two_processes_test_like_one_also_with_tta(trained, tiny_config, run, tm
         run(*command, '--work-dir', out, '--out', out / 'masks', *options)
         values.append(read_test(out)['metrics'])
         assert len(list((out / 'masks').iterdir())) == 19
-    assert values[0] == values[1]
+        worst.append(json.loads(next(out.glob('*/worst/worst.json')).read_text()))
+    assert values[0] == values[1] and worst[0] == worst[1]
+    assert len(worst[0]['classes']['background']['images']) == 2
 
 
 def test_amp_without_a_gpu_and_a_resume_of_nothing_are_said(tiny_config, run, tmp_path):
