@@ -54,6 +54,7 @@ def leave_out_truth(cfg: Config) -> None:
     # one that writes files by itself goes on doing so
     if not any(evaluator.get('output_dir') for evaluator in find_evaluators(cfg)):
         cfg.test_evaluator = []
+        cfg.setdefault('default_hooks', {})['metrics_file'] = None  # there is nothing to keep
 
 
 def use_tta(cfg: Config) -> str | None:

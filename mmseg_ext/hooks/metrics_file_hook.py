@@ -85,9 +85,7 @@ class MetricsFileHook(Hook):
 
     @master_only
     def after_test_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
-        """Writes the test's values, with the checkpoint they belong to; none without a metric."""
-        if not runner.test_evaluator.metrics:
-            return
+        """Writes the test's values, with the checkpoint they belong to."""
         folder, checkpoint = Path(runner.log_dir), runner.cfg.get('load_from')
         content = dict(
             config=runner.cfg.filename,
