@@ -53,11 +53,11 @@ class ImageScores:
             self.confusion.diagonal(), union, out=np.full(len(union), np.nan), where=union > 0
         )
 
-    @property
-    def accuracy(self) -> float:
-        """Share of the pixels that count which are right; nan where none counts."""
-        pixels = self.confusion.sum()
-        return float(self.confusion.trace() / pixels) if pixels else float('nan')
+    def accuracy(self, chosen: Sequence[int] | None = None) -> float:
+        """Share of the true pixels of those classes, all by default, that are right; or nan."""
+        index = slice(None) if chosen is None else list(chosen)
+        pixels = self.truth[index].sum()
+        return float(self.confusion.diagonal()[index].sum() / pixels) if pixels else float('nan')
 
     def mean_iou(self, chosen: Sequence[int] | None = None) -> float:
         """Mean IoU of those classes, all by default, that occur; nan where none does."""
@@ -120,7 +120,7 @@ def draw_comparison(
     )
     title = picture.name
     if scores is not None:
-        mean_iou, accuracy = 100 * scores.mean_iou(chosen), 100 * scores.accuracy
+        mean_iou, accuracy = 100 * scores.mean_iou(chosen), 100 * scores.accuracy(chosen)
         title += f'   mIoU {mean_iou:.2f}   accuracy {accuracy:.2f}'
     return compose([[overlay, truth], [prediction, wrong]], title, {**legend, 'wrong': WRONG})
 

@@ -31,7 +31,7 @@ def test_the_scores_of_an_image_by_hand():
     found = scores()
     # class 0: 1 hit of 2 true and 2 predicted; class 1: 2 hits of 3 and 3; class 2 does not occur
     np.testing.assert_allclose(found.iou, [1 / 3, 2 / 4, np.nan])
-    assert found.accuracy == 3 / 5
+    assert found.accuracy() == 3 / 5 and found.accuracy([1]) == 2 / 3
     assert found.mean_iou() == pytest.approx((1 / 3 + 1 / 2) / 2)
     assert found.mean_iou([1]) == 0.5 and np.isnan(found.mean_iou([2]))
     assert found.truth.tolist() == [2, 3, 0]
@@ -40,7 +40,7 @@ def test_the_scores_of_an_image_by_hand():
 
 def test_an_image_without_a_pixel_that_counts_has_no_score():
     nothing = ImageScores(np.zeros((2, 2), np.int64))
-    assert np.isnan([nothing.accuracy, nothing.mean_iou()]).all()
+    assert np.isnan([nothing.accuracy(), nothing.mean_iou()]).all()
 
 
 def test_the_difference_is_bright_where_wrong_and_dim_where_right():
