@@ -39,14 +39,14 @@ def checkpoint(tiny_config, tmp_path_factory):
 def run_test(tiny_config, checkpoint, monkeypatch, capsys, tmp_path):
     """Runs the tool on five images; returns its status and what it printed."""
 
-    def run_test(*words, options=(), config=tiny_config):
+    def run_test(*words, options=(), config=tiny_config, weights=checkpoint):
         name = f'test_tool_{next(numbers)}'
         options = (
             'test_dataloader.dataset.indices=5', f'experiment_name={name}',
             f'visualizer.name={name}', 'log_level=INFO', *options,
         )  # fmt: skip
         argv = [
-            'test.py', str(config), str(checkpoint), '--work-dir', str(tmp_path / 'run'),
+            'test.py', str(config), str(weights), '--work-dir', str(tmp_path / 'run'),
             '--cfg-options', *options, *map(str, words),
         ]  # fmt: skip
         monkeypatch.setattr(sys, 'argv', argv)
@@ -171,6 +171,32 @@ def test_a_truth_folder_that_is_not_there_has_both_ways_out(run_test):
     line = fails(run_test, options=['test_dataloader.dataset.data_prefix.seg_map_path=gone'])
     assert 'there is no' in line and '/gone; ' in line
     assert '--out DIR --cfg-options test_evaluator.format_only=True' in line
+
+
+def test_a_truth_file_that_is_not_there_has_both_ways_out(run_test):
+    line = fails(run_test, options=['test_dataloader.dataset.data_prefix.seg_map_path=JPEGImages'])
+    assert '/JPEGImages/' in line and 'which does not exist; put it there' in line
+    assert '--out DIR --cfg-options test_evaluator.format_only=True' in line
+
+
+def test_a_network_of_another_number_of_classes_than_the_data(run_test):
+    line = fails(run_test, options=['model.decode_head.num_classes=20'])
+    assert 'num_classes=20, but test_dataloader.dataset has 21 classes; set num_classes' in line
+
+
+def test_a_checkpoint_of_another_number_of_classes(run_test, checkpoint, tmp_path):
+    names = torch.load(checkpoint)
+    names['meta']['dataset_meta']['classes'] = NETWORK_CLASSES[:20]
+    torch.save(names, tmp_path / 'other.pth')
+    line = fails(run_test, weights=tmp_path / 'other.pth')
+    assert 'other.pth was trained on other classes than the test set has: 20 (background' in line
+
+
+def test_a_checkpoint_without_class_names_is_evaluated(run_test, checkpoint, tmp_path):
+    torch.save(torch.load(checkpoint)['state_dict'], tmp_path / 'bare.pth')
+    status, said = run_test(weights=tmp_path / 'bare.pth')
+    assert status == 0, said[-2000:]
+    assert 'names no classes; the 21 of the data set are taken' in said
 
 
 def test_truth_that_was_resized_with_its_image_is_named(run_test, tiny_config, tmp_path):
