@@ -75,7 +75,9 @@ class ProgressHook(Hook):
         """Moves the bar on; the other processes go at the same pace."""
         if self.bar is None:
             return
-        self.bar.advance(self.task, len(outputs or ()) * get_world_size())
+        # the last images come twice where the sampler pads
+        left = self.bar.tasks[0].remaining
+        self.bar.advance(self.task, min(left, len(outputs or ()) * get_world_size()))
         if batch_idx + 1 == len(runner.test_dataloader):
             self._stop()
 
