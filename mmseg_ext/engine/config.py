@@ -31,6 +31,16 @@ DEFAULT_HOOKS = dict(
     run_summary=dict(type='mmseg_ext.RunSummaryHook'),
 )
 
+# What stands in for a stock class of that name, takes its arguments and adds to it. The name with
+# its package, ``mmseg.EncoderDecoder``, keeps the stock class.
+OURS_FOR_STOCK = dict(
+    CheckpointHook='mmseg_ext.CheckpointHook',
+    EpochBasedTrainLoop='mmseg_ext.EpochBasedTrainLoop',
+    EncoderDecoder='mmseg_ext.EncoderDecoder',
+    SegDataPreProcessor='mmseg_ext.SegDataPreProcessor',
+    SegTTAModel='mmseg_ext.SegTTAModel',
+)
+
 
 def find_configs(folder: Path) -> list[Path]:
     """Lists the configs below a folder, in order; the shared pieces in ``_base_`` are none."""
@@ -85,7 +95,7 @@ def complete_config(cfg: Config) -> None:
     """Fills in what follows from the rest of the config, in place, so that the dumped file says it.
 
     - ``default_hooks``: ours, unless the config names them (``None`` switches one off).
-    - The stock checkpoint hook and epoch loop: ours, which add to them and take the same arguments.
+    - Stock classes that ours add to, in ``OURS_FOR_STOCK``: ours, which take the same arguments.
       ``type='mmengine.CheckpointHook'`` keeps the stock one.
     - ``guards``: their defaults.
     - ``by_epoch`` of the log processor, the logger and the checkpoints, from the training loop.
@@ -99,12 +109,14 @@ def complete_config(cfg: Config) -> None:
     if 'checkpoint' not in hooks:
         hooks.checkpoint = _default_checkpoint_hook(cfg, by_epoch)
     hooks.setdefault('logger', dict(type='LoggerHook'))
-    if (hooks.checkpoint or {}).get('type') == 'CheckpointHook':
-        hooks.checkpoint.type = 'mmseg_ext.CheckpointHook'
     loop = cfg.get('train_cfg')
     if by_epoch and loop and loop.get('type', 'EpochBasedTrainLoop') == 'EpochBasedTrainLoop':
         loop.pop('by_epoch', None)
-        loop.type = 'mmseg_ext.EpochBasedTrainLoop'
+        loop.type = 'EpochBasedTrainLoop'
+    networks = [cfg.get(name) for name in ('model', 'tta_model', 'data_preprocessor')]
+    for _, part in find_dicts([*networks, hooks.checkpoint, loop], 'type'):
+        if isinstance(part['type'], str):
+            part['type'] = OURS_FOR_STOCK.get(part['type'], part['type'])
     for name, key in (('checkpoint', 'by_epoch'), ('logger', 'log_metric_by_epoch')):
         if hooks[name] is not None:
             hooks[name].setdefault(key, by_epoch)

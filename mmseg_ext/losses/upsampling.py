@@ -43,10 +43,12 @@ class Upsampling:
     ):
         self.in_size, self.out_size, self.dtype = in_size, out_size, like.dtype
         self.is_identity = in_size == out_size
-        self.height, self.firsts, self.lasts = _matrix(
+        self.height, self.firsts, self.lasts = interpolation_matrix(
             in_size[0], out_size[0], align_corners, like.dtype, like.device
         )
-        self.width, *_ = _matrix(in_size[1], out_size[1], align_corners, like.dtype, like.device)
+        self.width, *_ = interpolation_matrix(
+            in_size[1], out_size[1], align_corners, like.dtype, like.device
+        )
         self.width_transposed = self.width.t().contiguous()
 
     def bands(self, num_rows: int) -> Iterator[Band]:
@@ -104,12 +106,22 @@ class Upsampling:
 
 
 @lru_cache(maxsize=64)
-def _matrix(
+def interpolation_matrix(
     in_length: int, out_length: int, align_corners: bool, dtype: torch.dtype, device: torch.device
 ) -> tuple[Tensor, list[int], list[int]]:
-    """The matrix of interpolation along one side, (out, in), and each row's first and last source.
+    """The matrix of bilinear interpolation along one side.
 
     Its columns are what PyTorch makes of the unit vectors, so the weights are PyTorch's own.
+
+    Args:
+        in_length: Pixels before.
+        out_length: Pixels afterwards.
+        align_corners: As in ``F.interpolate``.
+        dtype: Of the matrix.
+        device: Of the matrix.
+
+    Returns:
+        The matrix, (out, in), shared by all callers, and each row's first and last source.
     """
     units = torch.eye(in_length, dtype=dtype).view(1, in_length, in_length, 1)
     made = F.interpolate(units, size=(out_length, 1), mode='bilinear', align_corners=align_corners)

@@ -2,5 +2,14 @@
 
 from .data_preprocessors import SegDataPreProcessor
 from .decode_heads import ASPPHead, FCNHead, SegformerHead, UPerHead
+from .segmentors import EncoderDecoder, SegTTAModel
 
-__all__ = ['ASPPHead', 'FCNHead', 'SegDataPreProcessor', 'SegformerHead', 'UPerHead']
+__all__ = [
+    'ASPPHead',
+    'EncoderDecoder',
+    'FCNHead',
+    'SegDataPreProcessor',
+    'SegTTAModel',
+    'SegformerHead',
+    'UPerHead',
+]

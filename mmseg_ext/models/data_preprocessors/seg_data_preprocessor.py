@@ -70,7 +70,8 @@ class SegDataPreProcessor(StockSegDataPreProcessor):
             training: Whether to do what is for training alone.
 
         Returns:
-            ``inputs``, (N, C, H, W), float32, and ``data_samples``, labels int64 in training.
+            ``inputs``, (N, C, H, W), float32, and ``data_samples``, labels int64 in training. In
+            testing, if images differ in size: ``inputs`` is a list of (C, H, W) each.
         """
         if not training:
             if any('on_device' in sample for sample in data.get('data_samples') or []):
@@ -78,7 +79,7 @@ class SegDataPreProcessor(StockSegDataPreProcessor):
                     'flips and colours on the device are for training; '
                     'take transforms with on_device=True out of the test pipeline'
                 )
-            return super().forward(data)
+            return self._prepare_each(data)
         data = self.cast_data(data)
         images, samples = list(data['inputs']), data['data_samples']
         for index, sample in enumerate(samples):
@@ -96,6 +97,28 @@ class SegDataPreProcessor(StockSegDataPreProcessor):
         if self.batch_augments:
             inputs = self._augment(inputs, samples)
         return dict(inputs=inputs, data_samples=samples)
+
+    def _prepare_each(self, data: dict) -> dict[str, Any]:
+        """Does what the stock class does in testing, but for images of several sizes too.
+
+        Those are prepared one by one: stock would refuse them, and padding one for the sake of
+        another would change what the network says of it.
+        """
+        inputs, samples = data['inputs'], data.get('data_samples')
+        if isinstance(inputs, Tensor) or len({image.shape for image in inputs}) == 1:
+            return super().forward(data)
+        made = [
+            super(SegDataPreProcessor, self).forward(
+                dict(inputs=[image], data_samples=samples and [samples[index]])
+            )
+            for index, image in enumerate(inputs)
+        ]
+        images = [each['inputs'][0] for each in made]
+        alike = len({image.shape for image in images}) == 1
+        return dict(
+            inputs=torch.stack(images) if alike else images,
+            data_samples=samples and [each['data_samples'][0] for each in made],
+        )
 
     def _normalize(self, inputs: Tensor, samples: SampleList) -> Tensor:
         colours = [sample.get('on_device', {}).get('colour') for sample in samples]

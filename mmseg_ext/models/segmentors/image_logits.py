@@ -1,0 +1,230 @@
+"""The logits of an image as a network makes them, and the way from there to the image's size."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import torch
+from mmseg.models.utils import resize
+from torch import Tensor
+
+from mmseg_ext.losses.upsampling import interpolation_matrix
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How labels get from the network's input to the image: what ``postprocess_result`` does.
+
+    Attributes:
+        padded_size: Height and width of the network's input, padding included.
+        rows: Those of the image, without padding.
+        columns: Likewise.
+        flip: 'horizontal', 'vertical' or None: how the image was flipped.
+        out_size: Height and width of the labels.
+        align_corners: As in ``F.interpolate``, of every resize.
+    """
+
+    padded_size: tuple[int, int]
+    rows: slice
+    columns: slice
+    flip: str | None
+    out_size: tuple[int, int]
+    align_corners: bool
+
+    @classmethod
+    def of_sample(
+        cls, metainfo: dict | None, padded_size: Sequence[int], align_corners: bool
+    ) -> 'Placement':
+        """Reads the metainfo of a sample; without one, labels are as large as the input.
+
+        Raises:
+            ValueError: A flip that is neither horizontal nor vertical.
+        """
+        height, width = (int(side) for side in padded_size)
+        if metainfo is None:
+            metainfo = dict(ori_shape=(height, width))
+        left, right, top, bottom = metainfo.get(
+            'img_padding_size', metainfo.get('padding_size', (0, 0, 0, 0))
+        )
+        flip = metainfo.get('flip_direction') if metainfo.get('flip') else None
+        if metainfo.get('flip') and flip not in ('horizontal', 'vertical'):
+            raise ValueError(
+                f'flip_direction={flip!r}: labels can be flipped back that were flipped '
+                'horizontally or vertically'
+            )
+        return cls(
+            (height, width),
+            slice(int(top), height - int(bottom)),
+            slice(int(left), width - int(right)),
+            flip,
+            tuple(int(side) for side in metainfo['ori_shape'][:2]),
+            align_corners,
+        )
+
+    def place(self, padded: Tensor, resize_always: bool) -> Tensor:
+        """Takes values of the padded input, (1, C, H', W'), to the size of the labels, (C, H, W).
+
+        Args:
+            padded: The values.
+            resize_always: Resize although the size is right already: that changes nothing but that
+                infinities make their neighbours nan.
+        """
+        kept = padded[:, :, self.rows, self.columns]
+        if self.flip:
+            kept = kept.flip(3 if self.flip == 'horizontal' else 2)
+        return resized(kept, self.out_size, self.align_corners, resize_always)[0]
+
+
+@dataclass(frozen=True)
+class Window:
+    """The logits of a part of the input.
+
+    Attributes:
+        logits: As the head makes them, (C, h, w).
+        rows: Of the padded input.
+        columns: Likewise.
+    """
+
+    logits: Tensor
+    rows: slice
+    columns: slice
+
+
+@dataclass(frozen=True)
+class ImageLogits:
+    """All that the labels of an image are made of.
+
+    Attributes:
+        windows: Row by row; one that is all of the input, or the windows of slide mode.
+        placement: From the input to the image.
+    """
+
+    windows: list[Window]
+    placement: Placement
+
+    @property
+    def num_classes(self) -> int:
+        """C."""
+        return len(self.windows[0].logits)
+
+    @property
+    def like(self) -> Tensor:
+        """A tensor of the logits' type and device."""
+        return self.windows[0].logits
+
+    @cached_property
+    def peak(self) -> float:
+        """The largest absolute value; inf or nan if there is one. Waits for a GPU."""
+        lows, highs = zip(*(torch.aminmax(w.logits) for w in self.windows), strict=True)
+        return float(torch.stack([-torch.stack(lows).amin(), torch.stack(highs).amax()]).amax())
+
+    def upsampled(self, classes: Tensor | slice, resize_always: bool = False) -> Tensor:
+        """The logits of some classes at the size of the labels, by MMSegmentation's operations.
+
+        Args:
+            classes: Which ones, ascending.
+            resize_always: See ``Placement.place``.
+
+        Returns:
+            (classes, H, W), bit for bit those of the stock segmentor.
+        """
+        placed, align = self.placement, self.placement.align_corners
+        if len(self.windows) == 1:
+            logits = self.windows[0].logits[classes].unsqueeze(0)
+            padded = resized(logits, placed.padded_size, align, resize_always)
+            return placed.place(padded, resize_always)
+        parts = [window.logits[classes].unsqueeze(0) for window in self.windows]
+        padded = self.like.new_zeros(1, parts[0].shape[1], *placed.padded_size)
+        for window, part in zip(self.windows, parts, strict=True):
+            size = _length(window.rows), _length(window.columns)
+            padded[:, :, window.rows, window.columns] += resized(part, size, align, resize_always)
+        padded /= self._counts
+        return placed.place(padded, resize_always)
+
+    @cached_property
+    def _counts(self) -> Tensor:
+        """In how many windows a pixel of the input lies, (H', W')."""
+        counts = self.like.new_zeros(self.placement.padded_size)
+        for window in self.windows:
+            counts[window.rows, window.columns] += 1
+        return counts
+
+    def height_matrices(self) -> list[Tensor]:
+        """For each row of windows the matrix from its logits' rows to the labels', (H, h)."""
+        placed = self.placement
+        pieces = dict.fromkeys((_ends(w.rows), w.logits.shape[1]) for w in self.windows)
+        return _side_matrices(
+            tuple(pieces),
+            placed.padded_size[0],
+            _ends(placed.rows),
+            placed.flip == 'vertical',
+            placed.out_size[0],
+            placed.align_corners,
+        )
+
+    def width_matrices(self) -> list[Tensor]:
+        """For each column of windows the matrix from its logits' columns to the labels', (W, w)."""
+        placed = self.placement
+        pieces = dict.fromkeys((_ends(w.columns), w.logits.shape[2]) for w in self.windows)
+        return _side_matrices(
+            tuple(pieces),
+            placed.padded_size[1],
+            _ends(placed.columns),
+            placed.flip == 'horizontal',
+            placed.out_size[1],
+            placed.align_corners,
+        )
+
+
+def resized(logits: Tensor, size: tuple[int, int], align_corners: bool, always: bool) -> Tensor:
+    """``mmseg.models.utils.resize`` of (N, C, h, w); nothing if the size is right already."""
+    if tuple(logits.shape[2:]) == tuple(size) and not always:
+        return logits
+    return resize(logits, size, None, 'bilinear', align_corners, warning=False)
+
+
+@lru_cache(maxsize=64)
+def _side_matrices(
+    pieces: tuple[tuple[tuple[int, int], int], ...],
+    length: int,
+    kept: tuple[int, int],
+    flipped: bool,
+    out_length: int,
+    align_corners: bool,
+) -> list[Tensor]:
+    """Along one side: upsampling of windows, their mean, crop, flip and resize, as one product.
+
+    In slide mode as well, as the windows are a grid: a pixel lies in so many rows of windows times
+    so many columns.
+
+    Args:
+        pieces: First and last + 1 pixel of each window, and the length of its logits.
+        length: Of the padded input.
+        kept: First and last + 1 pixel of the image in it.
+        flipped: Whether the image was flipped along this side.
+        out_length: Of the labels.
+        align_corners: As in ``F.interpolate``.
+
+    Returns:
+        A matrix (out, in) for each piece, float32, on the CPU.
+    """
+    counts = torch.zeros(length, 1)
+    for (start, stop), _ in pieces:
+        counts[start:stop] += 1
+    kind = torch.float32, torch.device('cpu')
+    last, *_ = interpolation_matrix(kept[1] - kept[0], out_length, align_corners, *kind)
+    made = []
+    for (start, stop), in_length in pieces:
+        whole = torch.zeros(length, in_length)
+        whole[start:stop], *_ = interpolation_matrix(in_length, stop - start, align_corners, *kind)
+        whole = (whole / counts)[slice(*kept)]
+        made.append(last @ (whole.flip(0) if flipped else whole))
+    return made
+
+
+def _length(part: slice) -> int:
+    return part.stop - part.start
+
+
+def _ends(part: slice) -> tuple[int, int]:
+    return part.start, part.stop

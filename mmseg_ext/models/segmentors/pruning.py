@@ -1,0 +1,169 @@
+"""Labels of an image, interpolating only where neighbouring logits leave them open."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .image_logits import ImageLogits
+
+# Two values of a pixel are told apart if they differ by this times the largest logit. Interpolation
+# errs by some 10 units of float32 in each resize, there are two of them, here and there.
+TOLERANCE = 64
+CHUNK_CLASSES = 16
+BLOCK_PIXELS = 4096
+# Above this share of classes in near-ties, upsampling all classes is as fast.
+MOST_TIED = 0.25
+
+
+def pruned_labels(image: ImageLogits) -> Tensor | None:
+    """The class of the highest logit at each pixel, on a CPU, from finite logits.
+
+    An interpolated value lies between the least and the highest of the few low-resolution values
+    that it is made of. So a class cannot win a pixel if its highest there is below another's least;
+    where that leaves one class, it is the label. The other pixels, at the borders of classes, are
+    interpolated one by one. Where two values come out closer than rounding may move them, the stock
+    operations decide.
+
+    Args:
+        image: Logits and placement.
+
+    Returns:
+        (H, W), int64, exactly what stock operations give; None where this does not work: many
+        ties, windows of slide mode, half precision.
+    """
+    if len(image.windows) > 1 or image.like.dtype not in (torch.float32, torch.float64):
+        return None
+    logits = image.windows[0].logits
+    rows, columns = _sources(image.height_matrices()[0]), _sources(image.width_matrices()[0])
+    margin = TOLERANCE * torch.finfo(torch.float32).eps * image.peak
+    contenders = _count_contenders(logits, rows.taps, columns.taps, margin)
+    open_pixels = (contenders > 1)[rows.firsts][:, columns.firsts].nonzero().unbind(1)
+    # the one contender wins everywhere in the window, so in its first pixel too
+    labels = logits.argmax(0)[rows.firsts][:, columns.firsts]
+    ties = _fill_open(labels, logits, rows, columns, open_pixels, margin)
+    return labels if _settle_ties(labels, image, ties) else None
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What the pixels of one side are made of.
+
+    Attributes:
+        firsts: First source of each, (out,), int64.
+        weights: Of that source and the following ones, (out, taps).
+    """
+
+    firsts: Tensor
+    weights: Tensor
+
+    @property
+    def taps(self) -> int:
+        """How many sources a pixel has, at most."""
+        return self.weights.shape[1]
+
+
+def _sources(matrix: Tensor) -> Sources:
+    """The non-zero entries of each row, (out, in), which lie together."""
+    used = (matrix != 0).int()
+    firsts = used.argmax(1)
+    lasts = matrix.shape[1] - 1 - used.flip(1).argmax(1)
+    taps = int((lasts - firsts).max()) + 1
+    firsts = firsts.clamp(max=matrix.shape[1] - taps)
+    return Sources(firsts, matrix.gather(1, firsts[:, None] + torch.arange(taps)))
+
+
+def _count_contenders(logits: Tensor, height: int, width: int, margin: float) -> Tensor:
+    """How many classes can win somewhere in each window of so many pixels, (h', w')."""
+    chunks = logits.split(CHUNK_CLASSES)
+    least = None
+    for chunk in chunks:
+        found = _in_windows(chunk, height, width, torch.minimum).amax(0)
+        least = found if least is None else torch.maximum(least, found)
+    least -= margin
+    return sum(
+        (_in_windows(chunk, height, width, torch.maximum) >= least).sum(0) for chunk in chunks
+    )
+
+
+def _in_windows(
+    values: Tensor, height: int, width: int, extreme: Callable[[Tensor, Tensor], Tensor]
+) -> Tensor:
+    """Minimum or maximum over each window of a map, (C, h, w) to (C, h - height + 1, ...)."""
+    for _ in range(height - 1):
+        values = extreme(values[:, 1:], values[:, :-1])
+    for _ in range(width - 1):
+        values = extreme(values[:, :, 1:], values[:, :, :-1])
+    return values
+
+
+@dataclass(frozen=True)
+class Ties:
+    """Pixels in which several classes are as good as equal.
+
+    Attributes:
+        rows: (n,).
+        columns: (n,).
+        contenders: Which classes, (n, C), bool.
+    """
+
+    rows: Tensor
+    columns: Tensor
+    contenders: Tensor
+
+
+def _fill_open(
+    labels: Tensor,
+    logits: Tensor,
+    rows: Sources,
+    columns: Sources,
+    pixels: tuple[Tensor, Tensor],
+    margin: float,
+) -> Ties:
+    """Interpolates pixels and writes their labels, in place; returns those that stay in doubt."""
+    width = logits.shape[2]
+    table = logits.flatten(1).t().contiguous()
+    blocks = zip(*(each.split(BLOCK_PIXELS) for each in pixels), strict=True)
+    ties = []
+    for ys, xs in blocks:
+        first = rows.firsts[ys] * width + columns.firsts[xs]
+        offsets = torch.arange(rows.taps)[:, None] * width + torch.arange(columns.taps)
+        weights = rows.weights[ys][:, :, None] * columns.weights[xs][:, None, :]
+        values = F.embedding_bag(
+            first[:, None] + offsets.flatten(),
+            table,
+            mode='sum',
+            per_sample_weights=weights.flatten(1).to(table.dtype),
+        )
+        # NumPy's argmax is vectorised along this side, PyTorch's is not
+        classes = torch.from_numpy(values.numpy().argmax(1))[:, None]
+        least = values.gather(1, classes) - margin
+        labels[ys, xs] = classes[:, 0]
+        second = values.scatter_(1, classes, -torch.inf).amax(1)
+        tied = second >= least[:, 0]
+        contenders = (values[tied] >= least[tied]).scatter_(1, classes[tied], True)
+        ties.append(Ties(ys[tied], xs[tied], contenders))
+    if not ties:
+        none = torch.empty(0, dtype=torch.long)
+        return Ties(none, none, torch.empty(0, len(logits), dtype=torch.bool))
+    return Ties(
+        torch.cat([each.rows for each in ties]),
+        torch.cat([each.columns for each in ties]),
+        torch.cat([each.contenders for each in ties]),
+    )
+
+
+def _settle_ties(labels: Tensor, image: ImageLogits, ties: Ties) -> bool:
+    """Decides near-ties by the stock operations, in place; False if they are too many."""
+    involved = ties.contenders.any(0).nonzero().flatten()
+    if len(involved) > MOST_TIED * image.num_classes:
+        return False
+    highest = image.like.new_full((len(ties.rows),), -torch.inf)
+    for number in involved.tolist():
+        values = image.upsampled(slice(number, number + 1))[0, ties.rows, ties.columns]
+        higher = ties.contenders[:, number] & (values > highest)
+        highest[higher] = values[higher]
+        labels[ties.rows[higher], ties.columns[higher]] = number
+    return True

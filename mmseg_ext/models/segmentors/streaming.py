@@ -1,0 +1,59 @@
+"""Labels of an image without the (C, H, W) tensor of its upsampled logits."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from .image_logits import ImageLogits
+from .pruning import pruned_labels
+
+# With fewer classes, upsampling all of them is as fast.
+FEWEST_PRUNED = 8
+# Elements (classes x H x W) that are upsampled at once: on a CPU they stay in the cache, on a GPU
+# they are worth the starting of the kernels.
+CHUNK_ELEMENTS = dict(cpu=2**21, cuda=2**26)
+
+
+def find_labels(image: ImageLogits, threshold: float | None = None) -> Tensor:
+    """The class of the highest logit at each pixel, exactly MMSegmentation's.
+
+    Channels are interpolated by the same operations as there, which treat each by itself, a few at
+    a time; of several highest the first counts, nan is higher than all. On a CPU only the pixels
+    are looked at where that is in doubt, see ``pruned_labels``.
+
+    Args:
+        image: Logits and placement.
+        threshold: With a single class: the least probability, exclusive, that makes it label 1.
+
+    Returns:
+        (1, H, W), int64.
+    """
+    if image.num_classes == 1:
+        return (image.upsampled(slice(0, 1), resize_always=True).sigmoid() > threshold).long()
+    if image.like.is_cuda:
+        # its kernel copies where the size stays, so that a resize too many has no effect at all
+        return _dense_labels(image, finite=True).unsqueeze(0)
+    finite = math.isfinite(image.peak)
+    prune = finite and image.num_classes >= FEWEST_PRUNED
+    labels = pruned_labels(image) if prune else None
+    return (_dense_labels(image, finite) if labels is None else labels).unsqueeze(0)
+
+
+def _dense_labels(image: ImageLogits, finite: bool) -> Tensor:
+    """Upsamples all classes, chunk after chunk, and keeps the highest of each pixel."""
+    height, width = image.placement.out_size
+    kind = 'cuda' if image.like.is_cuda else 'cpu'
+    step = max(1, min(CHUNK_ELEMENTS[kind] // (height * width), image.num_classes // 16))
+    highest, labels = None, None
+    for start in range(0, image.num_classes, step):
+        chunk = image.upsampled(slice(start, start + step), resize_always=not finite)
+        values, classes = chunk.max(0)
+        if highest is None:
+            highest, labels = values, classes
+            continue
+        # not "greater": so a nan, too, replaces what is no nan
+        higher = ~(values <= highest) & ~highest.isnan()
+        labels = torch.where(higher, classes.add_(start), labels)
+        highest = torch.where(higher, values, highest)
+    return labels
