@@ -1,6 +1,6 @@
 """The logits of an image as a network makes them, and the way from there to the image's size."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -9,6 +9,13 @@ from mmseg.models.utils import resize
 from torch import Tensor
 
 from mmseg_ext.losses.upsampling import interpolation_matrix
+
+
+# PyTorch has two bilinear kernels on a CPU, which round differently. One takes all channels of a
+# pixel in vectors, and those that are left over otherwise; it serves small outputs, height + width
+# up to this, and logits in the order of channels_last. Chunks of a multiple of the vectors, 32
+# numbers at most, keep each class where it is. The other treats 3 channels in its own way.
+SMALL_OUTPUT, VECTOR, ODD = 128, 32, 3
 
 
 @dataclass(frozen=True)
@@ -118,22 +125,52 @@ class ImageLogits:
         lows, highs = zip(*(torch.aminmax(w.logits) for w in self.windows), strict=True)
         return float(torch.stack([-torch.stack(lows).amin(), torch.stack(highs).amax()]).amax())
 
-    def upsampled(self, classes: Tensor | slice, resize_always: bool = False) -> Tensor:
+    @cached_property
+    def takes_vectors(self) -> bool:
+        """Whether the rounding of a class depends on its place among those upsampled with it."""
+        if self.like.is_cuda:
+            return False
+        sizes = [self.placement.padded_size, self.placement.out_size]
+        sizes += [(_length(window.rows), _length(window.columns)) for window in self.windows]
+        return self._channels_last or any(sum(size) <= SMALL_OUTPUT for size in sizes)
+
+    @cached_property
+    def _channels_last(self) -> bool:
+        last = torch.channels_last
+        return any(w.logits.unsqueeze(0).is_contiguous(memory_format=last) for w in self.windows)
+
+    def chunks(self, most: int) -> Iterator[slice]:
+        """Cuts the classes into chunks that are upsampled as all together are.
+
+        Args:
+            most: Classes of a chunk, but for the least that is possible.
+        """
+        step = max(most // VECTOR, 1) * VECTOR if self.takes_vectors else max(most, ODD + 1)
+        start = 0
+        while start < self.num_classes:
+            stop = min(start + step, self.num_classes)
+            if self.num_classes - stop == ODD:
+                stop = self.num_classes
+            yield slice(start, stop)
+            start = stop
+
+    def upsampled(self, classes: slice, resize_always: bool = False) -> Tensor:
         """The logits of some classes at the size of the labels, by MMSegmentation's operations.
 
         Args:
-            classes: Which ones, ascending.
+            classes: From ``chunks``; any where not ``takes_vectors``, but three.
             resize_always: See ``Placement.place``.
 
         Returns:
             (classes, H, W), bit for bit those of the stock segmentor.
         """
         placed, align = self.placement, self.placement.align_corners
-        if len(self.windows) == 1:
-            logits = self.windows[0].logits[classes].unsqueeze(0)
-            padded = resized(logits, placed.padded_size, align, resize_always)
-            return placed.place(padded, resize_always)
         parts = [window.logits[classes].unsqueeze(0) for window in self.windows]
+        if self._channels_last:
+            parts = [part.contiguous(memory_format=torch.channels_last) for part in parts]
+        if len(parts) == 1:
+            padded = resized(parts[0], placed.padded_size, align, resize_always)
+            return placed.place(padded, resize_always)
         padded = self.like.new_zeros(1, parts[0].shape[1], *placed.padded_size)
         for window, part in zip(self.windows, parts, strict=True):
             size = _length(window.rows), _length(window.columns)

@@ -32,9 +32,10 @@ def pruned_labels(image: ImageLogits) -> Tensor | None:
 
     Returns:
         (H, W), int64, exactly what stock operations give; None where this does not work: many
-        ties, windows of slide mode, half precision.
+        ties, windows of slide mode, half precision, small images.
     """
-    if len(image.windows) > 1 or image.like.dtype not in (torch.float32, torch.float64):
+    exact = image.like.dtype in (torch.float32, torch.float64) and not image.takes_vectors
+    if len(image.windows) > 1 or not exact:
         return None
     logits = image.windows[0].logits
     rows, columns = _sources(image.height_matrices()[0]), _sources(image.width_matrices()[0])

@@ -18,8 +18,7 @@ CHUNK_ELEMENTS = dict(cpu=2**21, cuda=2**26)
 def find_labels(image: ImageLogits, threshold: float | None = None) -> Tensor:
     """The class of the highest logit at each pixel, exactly MMSegmentation's.
 
-    Channels are interpolated by the same operations as there, which treat each by itself, a few at
-    a time; of several highest the first counts, nan is higher than all. On a CPU only the pixels
+    Classes are interpolated by the same operations as there, a few at a time; of several highest the first counts, nan is higher than all. On a CPU only the pixels
     are looked at where that is in doubt, see ``pruned_labels``.
 
     Args:
@@ -44,16 +43,15 @@ def _dense_labels(image: ImageLogits, finite: bool) -> Tensor:
     """Upsamples all classes, chunk after chunk, and keeps the highest of each pixel."""
     height, width = image.placement.out_size
     kind = 'cuda' if image.like.is_cuda else 'cpu'
-    step = max(1, min(CHUNK_ELEMENTS[kind] // (height * width), image.num_classes // 16))
+    most = max(1, min(CHUNK_ELEMENTS[kind] // (height * width), image.num_classes // 16))
     highest, labels = None, None
-    for start in range(0, image.num_classes, step):
-        chunk = image.upsampled(slice(start, start + step), resize_always=not finite)
-        values, classes = chunk.max(0)
+    for chunk in image.chunks(most):
+        values, classes = image.upsampled(chunk, resize_always=not finite).max(0)
         if highest is None:
             highest, labels = values, classes
             continue
         # not "greater": so a nan, too, replaces what is no nan
         higher = ~(values <= highest) & ~highest.isnan()
-        labels = torch.where(higher, classes.add_(start), labels)
+        labels = torch.where(higher, classes.add_(chunk.start), labels)
         highest = torch.where(higher, values, highest)
     return labels
