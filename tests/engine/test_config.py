@@ -165,3 +165,22 @@ def test_a_file_that_is_no_config_is_named(tmp_path):
     (tmp_path / 'epoch_1.pth').write_text('')
     with pytest.raises(UsageError, match=r'epoch_1\.pth does not load'):
         load_config(str(tmp_path / 'epoch_1.pth'))
+
+
+def test_the_network_of_evaluation_is_ours():
+    inner = dict(type='EncoderDecoder', data_preprocessor=dict(type='SegDataPreProcessor'))
+    cfg = Config(dict(model=dict(inner), tta_model=dict(type='SegTTAModel', module=dict(inner))))
+    complete_config(cfg)
+    ours = dict(
+        type='mmseg_ext.EncoderDecoder',
+        data_preprocessor=dict(type='mmseg_ext.SegDataPreProcessor'),
+    )
+    assert cfg.model == ours
+    assert cfg.tta_model == dict(type='mmseg_ext.SegTTAModel', module=ours)
+
+
+def test_a_network_named_as_mmsegs_stays():
+    model = dict(type='mmseg.EncoderDecoder', data_preprocessor=dict(type='mmseg.Own'))
+    cfg = Config(dict(model=model))
+    complete_config(cfg)
+    assert cfg.model == model

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from mmseg_ext.losses.upsampling import interpolation_matrix
 
-
 # PyTorch has two bilinear kernels on a CPU, which round differently. One takes all channels of a
 # pixel in vectors, and those that are left over otherwise; it serves small outputs, height + width
 # up to this, and logits in the order of channels_last. Chunks of a multiple of the vectors, 32

@@ -46,7 +46,7 @@ class SegTTAModel(StockSegTTAModel):
                 view, like = batch['data_samples'], images[0].like
             else:
                 view = self.module.test_step(view)
-                images = [sample.pop('seg_logits').data for sample in view]
+                images = [_take_logits(sample) for sample in view]
                 sizes, like = [image.shape for image in images], images[0]
             sums = sums or [like.new_zeros(size, dtype=torch.float32) for size in sizes]
             for image, of_image in zip(images, sums, strict=True):
@@ -75,6 +75,12 @@ def _add(image: object, sums: Tensor) -> None:
         sums += image.softmax(0)
     else:
         sums += image.sigmoid()
+
+
+def _take_logits(sample: SegDataSample) -> Tensor:
+    logits = sample.seg_logits.data
+    del sample.seg_logits
+    return logits
 
 
 def _changes(sample: SegDataSample) -> tuple[bool, float]:

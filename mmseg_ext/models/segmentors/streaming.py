@@ -18,8 +18,9 @@ CHUNK_ELEMENTS = dict(cpu=2**21, cuda=2**26)
 def find_labels(image: ImageLogits, threshold: float | None = None) -> Tensor:
     """The class of the highest logit at each pixel, exactly MMSegmentation's.
 
-    Classes are interpolated by the same operations as there, a few at a time; of several highest the first counts, nan is higher than all. On a CPU only the pixels
-    are looked at where that is in doubt, see ``pruned_labels``.
+    Classes are interpolated by the same operations as there, a few at a time; of several highest
+    the first counts, nan is higher than all. On a CPU only the pixels are looked at where that is
+    in doubt, see ``pruned_labels``.
 
     Args:
         image: Logits and placement.
