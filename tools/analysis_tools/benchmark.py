@@ -22,6 +22,16 @@ EXAMPLE = """examples:
   python tools/analysis_tools/benchmark.py data --out data.json
   python tools/analysis_tools/benchmark.py data CONFIG --show-config
   python tools/analysis_tools/benchmark.py data-training CONFIG --seeds 0 1 2 --out training.json
+  python tools/analysis_tools/benchmark.py evaluation --out evaluation.json
+"""
+EVALUATION_EXAMPLE = """examples:
+  python tools/analysis_tools/benchmark.py evaluation
+  python tools/analysis_tools/benchmark.py evaluation --modes whole --classes 21 --size 512
+on a GPU:
+  python tools/analysis_tools/benchmark.py evaluation --device cuda
+The logits are those of a SegFormer-B0 with random weights, and noise, the worst case. Memory is
+what upsampling, argmax and counting add at their peak to the logits of the network.
+The exit status is 1 if a label is not what stock gives.
 """
 LOSS_EXAMPLE = """examples:
   python tools/analysis_tools/benchmark.py loss --out loss.json
@@ -49,6 +59,7 @@ Times are those that one core worked: other programs, and waiting for a disk, do
 DATA_TRAINING_EXAMPLE = TRAINING_EXAMPLE.replace('loss-training', 'data-training')
 # names in benchmarks.loss_variants, loss_training and data_training, which bring MMSegmentation
 LOSSES = ['focal-dice', 'cross-entropy']
+MODES, LOGITS = ['whole', 'slide', 'tta'], ['network', 'noise']
 TRAINED_LOSSES = ['cross-entropy', 'focal-dice-stock', 'focal-dice']
 TRAINED_CHAINS = ['stock', 'fast', 'fast-on-device']
 
@@ -81,6 +92,19 @@ def parse_args() -> argparse.Namespace:
     loss.add_argument('--threads', **number, default=count_cores(), help='of the CPU')
     loss.add_argument('--repeats', **repeats, default=3)
     loss.set_defaults(run=run_loss)
+
+    text = 'evaluation: time and memory of all after the network, stock beside ours'
+    evaluation = benchmarks.add_parser(
+        'evaluation', help=text, description=text, epilog=EVALUATION_EXAMPLE, **plain
+    )
+    evaluation.add_argument('--classes', **number, default=150, help='default: 150')
+    evaluation.add_argument('--size', **side, default=[512, 683])
+    evaluation.add_argument('--modes', nargs='+', choices=MODES, default=MODES)
+    evaluation.add_argument('--logits', nargs='+', choices=LOGITS, default=LOGITS)
+    evaluation.add_argument('--device', choices=['cpu', 'cuda'], default='cpu')
+    evaluation.add_argument('--threads', **number, default=count_cores(), help='of the CPU')
+    evaluation.add_argument('--repeats', **repeats, default=3)
+    evaluation.set_defaults(run=run_evaluation)
 
     text = 'data: images a second of the training pipeline, stock beside ours, and where time goes'
     data = benchmarks.add_parser('data', help=text, description=text, epilog=DATA_EXAMPLE, **plain)
@@ -141,6 +165,23 @@ def run_loss(args: argparse.Namespace) -> dict:
     )
     result = compare(settings, args.losses, args.repeats)
     print_comparisons(result)
+    return result
+
+
+def run_evaluation(args: argparse.Namespace) -> dict:
+    """Measures what evaluation costs after the network."""
+    # brings MMSegmentation, which the other benchmarks do without
+    from mmseg_ext.benchmarks.evaluation import compare
+    from mmseg_ext.benchmarks.evaluation_report import print_evaluation
+    from mmseg_ext.benchmarks.evaluation_step import Settings
+
+    if args.classes < 2:
+        raise UsageError('--classes 1: take 2 or more')
+    size = _both_sides('--size', args.size)
+    settings = Settings(args.classes, size, args.device, args.threads)
+    cases = [(mode, kind) for mode in args.modes for kind in args.logits]
+    result = compare(settings, cases, args.repeats)
+    print_evaluation(result)
     return result
 
 

@@ -180,8 +180,9 @@ class EncoderDecoder(StockEncoderDecoder):
     ) -> list[ImageLogits]:
         """Runs the windows of the stock class, in its order."""
         windows = [[] for _ in inputs]
-        for rows in self._window_slices(0, inputs.shape[2]):
-            for columns in self._window_slices(1, inputs.shape[3]):
+        (height, width), (down, right) = self.test_cfg.crop_size, self.test_cfg.stride
+        for rows in window_slices(inputs.shape[2], height, down):
+            for columns in window_slices(inputs.shape[3], width, right):
                 crop = inputs[:, :, rows, columns]
                 features = self.extract_feat(crop)
                 if self._predicts_as_base:
@@ -198,16 +199,21 @@ class EncoderDecoder(StockEncoderDecoder):
             for kept, metainfo in zip(windows, placed, strict=True)
         ]
 
-    def _window_slices(self, side: int, length: int) -> list[slice]:
-        crop, stride = self.test_cfg.crop_size[side], self.test_cfg.stride[side]
-        if stride > crop:
-            raise ValueError(
-                f'test_cfg.stride={tuple(self.test_cfg.stride)} leaves gaps between windows of '
-                f'crop_size={tuple(self.test_cfg.crop_size)}; take a smaller stride'
-            )
-        count = max(length - crop + stride - 1, 0) // stride + 1
-        stops = [min(number * stride + crop, length) for number in range(count)]
-        return [slice(max(stop - crop, 0), stop) for stop in stops]
+
+def window_slices(length: int, crop: int, stride: int) -> list[slice]:
+    """The windows of slide mode along one side of an image, as MMSegmentation lays them.
+
+    Raises:
+        ValueError: The stride leaves gaps.
+    """
+    if stride > crop:
+        raise ValueError(
+            f'test_cfg: a stride of {stride} leaves gaps between windows of {crop} pixels; take a '
+            'stride of at most crop_size'
+        )
+    count = max(length - crop + stride - 1, 0) // stride + 1
+    stops = [min(number * stride + crop, length) for number in range(count)]
+    return [slice(max(stop - crop, 0), stop) for stop in stops]
 
 
 def _of_one_size(inputs: Tensor | Sequence[Tensor]) -> list[tuple[Tensor, list[int]]]:
