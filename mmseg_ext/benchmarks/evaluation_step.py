@@ -25,6 +25,7 @@ from .peak_memory import peak_memory
 
 ROUND = 1.0  # seconds that a way is timed for in one round, and at least one image
 STRIDE = 4  # of the network's logits
+COARSE = 9, 12  # shapes along height and width of the image
 RATIOS = (0.5, 1.0, 1.5)  # scales of TTA, each with its flip
 TYPES = dict(
     stock=('mmseg.EncoderDecoder', 'mmseg.SegTTAModel'),
@@ -129,7 +130,9 @@ def make_step(way: str, settings: Settings, mode: str, kind: str) -> Callable[[]
         # overlapping by a third, as in MMSegmentation's configs
         test_cfg = dict(mode='slide', crop_size=(crop, crop), stride=(max(1, crop * 2 // 3),) * 2)
     segmentor = _build(way, settings, test_cfg)
-    image = torch.randint(0, 256, (3, *settings.size), dtype=torch.uint8)
+    # coarse shapes with soft borders: what a photograph is to a network, noise is not
+    shapes = 255 * torch.rand(1, 3, *COARSE)
+    image = F.interpolate(shapes, settings.size, mode='bilinear')[0].to(torch.uint8)
     views = _views(image) if mode == 'tta' else [(image, 1.0, False)]
     _replay(segmentor, [view[0] for view in views], kind, settings.device)
     label = torch.randint(0, settings.classes, (1, *settings.size), device=settings.device)

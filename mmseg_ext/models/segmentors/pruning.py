@@ -12,8 +12,7 @@ from .image_logits import ImageLogits
 # Two values of a pixel are told apart if they differ by this times the largest logit. Interpolation
 # errs by some 10 units of float32 in each resize, there are two of them, here and there.
 TOLERANCE = 64
-CHUNK_CLASSES = 16
-BLOCK_PIXELS = 4096
+BAND_PIXELS = 8192  # of the labels, found at once: what that takes stays in the cache
 # Above this share of classes in near-ties, upsampling all classes is as fast.
 MOST_TIED = 0.25
 
@@ -40,11 +39,16 @@ def pruned_labels(image: ImageLogits) -> Tensor | None:
     logits = image.windows[0].logits
     rows, columns = _sources(image.height_matrices()[0]), _sources(image.width_matrices()[0])
     margin = TOLERANCE * torch.finfo(torch.float32).eps * image.peak
-    contenders = _count_contenders(logits, rows.taps, columns.taps, margin)
-    open_pixels = (contenders > 1)[rows.firsts][:, columns.firsts].nonzero().unbind(1)
-    # the one contender wins everywhere in the window, so in its first pixel too
-    labels = logits.argmax(0)[rows.firsts][:, columns.firsts]
-    ties = _fill_open(labels, logits, rows, columns, open_pixels, margin)
+    height, width = image.placement.out_size
+    labels, ties = torch.empty(height, width, dtype=torch.long), []
+    step = max(1, BAND_PIXELS // width)
+    for start in range(0, height, step):
+        firsts, weights = rows.firsts[start : start + step], rows.weights[start : start + step]
+        top, bottom = int(firsts.min()), int(firsts.max()) + rows.taps
+        labels[start : start + step], found = _label_band(
+            logits[:, top:bottom], Sources(firsts - top, weights), columns, margin
+        )
+        ties.append(Ties(found.rows + start, found.columns, found.contenders))
     return labels if _settle_ties(labels, image, ties) else None
 
 
@@ -76,19 +80,6 @@ def _sources(matrix: Tensor) -> Sources:
     return Sources(firsts, matrix.gather(1, firsts[:, None] + torch.arange(taps)))
 
 
-def _count_contenders(logits: Tensor, height: int, width: int, margin: float) -> Tensor:
-    """How many classes can win somewhere in each window of so many pixels, (h', w')."""
-    chunks = logits.split(CHUNK_CLASSES)
-    least = None
-    for chunk in chunks:
-        found = _in_windows(chunk, height, width, torch.minimum).amax(0)
-        least = found if least is None else torch.maximum(least, found)
-    least -= margin
-    return sum(
-        (_in_windows(chunk, height, width, torch.maximum) >= least).sum(0) for chunk in chunks
-    )
-
-
 def _in_windows(
     values: Tensor, height: int, width: int, extreme: Callable[[Tensor, Tensor], Tensor]
 ) -> Tensor:
@@ -115,56 +106,57 @@ class Ties:
     contenders: Tensor
 
 
-def _fill_open(
-    labels: Tensor,
-    logits: Tensor,
-    rows: Sources,
-    columns: Sources,
-    pixels: tuple[Tensor, Tensor],
-    margin: float,
-) -> Ties:
-    """Interpolates pixels and writes their labels, in place; returns those that stay in doubt."""
+def _label_band(
+    logits: Tensor, rows: Sources, columns: Sources, margin: float
+) -> tuple[Tensor, Ties]:
+    """Labels of some rows, (rows, W), and those of them that stay in doubt.
+
+    Args:
+        logits: What the rows are made of, (C, h, w).
+        rows: How.
+        columns: Likewise.
+        margin: Values that are closer may be in another order in stock.
+    """
+    sides = rows.taps, columns.taps
+    least = _in_windows(logits, *sides, torch.minimum).amax(0) - margin
+    contenders = (_in_windows(logits, *sides, torch.maximum) >= least).sum(0)
+    # a single contender wins everywhere in the window, so in its first pixel too
+    labels = logits.argmax(0)[rows.firsts][:, columns.firsts]
+    ys, xs = (contenders > 1)[rows.firsts][:, columns.firsts].nonzero().unbind(1)
+    if not len(ys):
+        return labels, Ties(ys, xs, torch.empty(0, len(logits), dtype=torch.bool))
     width = logits.shape[2]
-    table = logits.flatten(1).t().contiguous()
-    blocks = zip(*(each.split(BLOCK_PIXELS) for each in pixels), strict=True)
-    ties = []
-    for ys, xs in blocks:
-        first = rows.firsts[ys] * width + columns.firsts[xs]
-        offsets = torch.arange(rows.taps)[:, None] * width + torch.arange(columns.taps)
-        weights = rows.weights[ys][:, :, None] * columns.weights[xs][:, None, :]
-        values = F.embedding_bag(
-            first[:, None] + offsets.flatten(),
-            table,
-            mode='sum',
-            per_sample_weights=weights.flatten(1).to(table.dtype),
-        )
-        # NumPy's argmax is vectorised along this side, PyTorch's is not
-        classes = torch.from_numpy(values.numpy().argmax(1))[:, None]
-        least = values.gather(1, classes) - margin
-        labels[ys, xs] = classes[:, 0]
-        second = values.scatter_(1, classes, -torch.inf).amax(1)
-        tied = second >= least[:, 0]
-        contenders = (values[tied] >= least[tied]).scatter_(1, classes[tied], True)
-        ties.append(Ties(ys[tied], xs[tied], contenders))
-    if not ties:
-        none = torch.empty(0, dtype=torch.long)
-        return Ties(none, none, torch.empty(0, len(logits), dtype=torch.bool))
-    return Ties(
-        torch.cat([each.rows for each in ties]),
-        torch.cat([each.columns for each in ties]),
-        torch.cat([each.contenders for each in ties]),
+    offsets = torch.arange(rows.taps)[:, None] * width + torch.arange(columns.taps)
+    firsts = rows.firsts[ys] * width + columns.firsts[xs]
+    weights = rows.weights[ys][:, :, None] * columns.weights[xs][:, None, :]
+    values = F.embedding_bag(
+        firsts[:, None] + offsets.flatten(),
+        logits.flatten(1).t().contiguous(),
+        mode='sum',
+        per_sample_weights=weights.flatten(1).to(logits.dtype),
     )
+    # NumPy's argmax is vectorised along this side, PyTorch's is not
+    classes = torch.from_numpy(values.numpy().argmax(1))[:, None]
+    least = values.gather(1, classes) - margin
+    labels[ys, xs] = classes[:, 0]
+    tied = values.scatter_(1, classes, -torch.inf).amax(1) >= least[:, 0]
+    contenders = (values[tied] >= least[tied]).scatter_(1, classes[tied], True)
+    return labels, Ties(ys[tied], xs[tied], contenders)
 
 
-def _settle_ties(labels: Tensor, image: ImageLogits, ties: Ties) -> bool:
+def _settle_ties(labels: Tensor, image: ImageLogits, bands: list[Ties]) -> bool:
     """Decides near-ties by the stock operations, in place; False if they are too many."""
-    involved = ties.contenders.any(0).nonzero().flatten()
+    rows, columns, contenders = (
+        torch.cat([getattr(ties, name) for ties in bands])
+        for name in ('rows', 'columns', 'contenders')
+    )
+    involved = contenders.any(0).nonzero().flatten()
     if len(involved) > MOST_TIED * image.num_classes:
         return False
-    highest = image.like.new_full((len(ties.rows),), -torch.inf)
+    highest = image.like.new_full((len(rows),), -torch.inf)
     for number in involved.tolist():
-        values = image.upsampled(slice(number, number + 1))[0, ties.rows, ties.columns]
-        higher = ties.contenders[:, number] & (values > highest)
+        values = image.upsampled(slice(number, number + 1))[0, rows, columns]
+        higher = contenders[:, number] & (values > highest)
         highest[higher] = values[higher]
-        labels[ties.rows[higher], ties.columns[higher]] = number
+        labels[rows[higher], columns[higher]] = number
     return True
