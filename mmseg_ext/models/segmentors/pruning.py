@@ -37,6 +37,7 @@ def pruned_labels(image: ImageLogits) -> Tensor | None:
     if len(image.windows) > 1 or not exact:
         return None
     logits = image.windows[0].logits
+    winners = logits.argmax(0)
     rows, columns = _sources(image.height_matrices()[0]), _sources(image.width_matrices()[0])
     margin = TOLERANCE * torch.finfo(torch.float32).eps * image.peak
     height, width = image.placement.out_size
@@ -46,7 +47,11 @@ def pruned_labels(image: ImageLogits) -> Tensor | None:
         firsts, weights = rows.firsts[start : start + step], rows.weights[start : start + step]
         top, bottom = int(firsts.min()), int(firsts.max()) + rows.taps
         labels[start : start + step], found = _label_band(
-            logits[:, top:bottom], Sources(firsts - top, weights), columns, margin
+            logits[:, top:bottom],
+            winners[top:bottom],
+            Sources(firsts - top, weights),
+            columns,
+            margin,
         )
         ties.append(Ties(found.rows + start, found.columns, found.contenders))
     return labels if _settle_ties(labels, image, ties) else None
@@ -107,13 +112,14 @@ class Ties:
 
 
 def _label_band(
-    logits: Tensor, rows: Sources, columns: Sources, margin: float
+    logits: Tensor, winners: Tensor, rows: Sources, columns: Sources, margin: float
 ) -> tuple[Tensor, Ties]:
     """Labels of some rows, (rows, W), and those of them that stay in doubt.
 
     Args:
         logits: What the rows are made of, (C, h, w).
-        rows: How.
+        winners: Their classes, (h, w).
+        rows: How the rows are made of them.
         columns: Likewise.
         margin: Values that are closer may be in another order in stock.
     """
@@ -121,7 +127,7 @@ def _label_band(
     least = _in_windows(logits, *sides, torch.minimum).amax(0) - margin
     contenders = (_in_windows(logits, *sides, torch.maximum) >= least).sum(0)
     # a single contender wins everywhere in the window, so in its first pixel too
-    labels = logits.argmax(0)[rows.firsts][:, columns.firsts]
+    labels = winners[rows.firsts][:, columns.firsts]
     ys, xs = (contenders > 1)[rows.firsts][:, columns.firsts].nonzero().unbind(1)
     if not len(ys):
         return labels, Ties(ys, xs, torch.empty(0, len(logits), dtype=torch.bool))
