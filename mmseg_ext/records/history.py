@@ -20,7 +20,7 @@ def read_scalars(work_dir: Path) -> list[dict]:
     """
     records: list[dict] = []
     for file in find_logs(work_dir, 'vis_data/scalars.json'):
-        lines = [_parse(line) for line in file.read_text().splitlines()]
+        lines = read_lines(file)
         trained = [line for line in lines if 'loss' in line]
         if trained:
             records = [line for line in records if line['step'] < trained[0]['step']]
@@ -59,8 +59,14 @@ def read_metrics(work_dir: Path) -> dict:
     return read_json(work_dir / 'metrics.json')
 
 
-def _parse(line: str) -> dict:
-    try:
-        return json.loads(line)
-    except json.JSONDecodeError:  # the last line of a run that was killed while it wrote
-        return {}
+def read_lines(file: Path) -> list[dict]:
+    """Reads a ``scalars.json``: one dict a line; one that a kill left torn counts for none."""
+    lines = []
+    for text in file.read_text(errors='replace').splitlines():
+        try:
+            line = json.loads(text)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(line, dict) and 'step' in line:
+            lines.append(line)
+    return lines

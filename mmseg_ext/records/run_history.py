@@ -1,0 +1,99 @@
+"""All that curves need to know about a run, of ours or of stock MMSegmentation."""
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmseg_ext.engine.errors import UsageError
+
+from .history import read_scalars, read_validations
+from .stock_logs import SCALARS, read_stock_validations
+
+
+@dataclasses.dataclass(frozen=True)
+class RunHistory:
+    """What a run logged.
+
+    Attributes:
+        name: What to call it.
+        scalars: Of ``read_scalars``: one dict a logged step of training.
+        validations: As ``MetricsFileHook`` describes them, with the same keys for stock runs.
+    """
+
+    name: str
+    scalars: list[dict]
+    validations: list[dict]
+
+    @property
+    def scored(self) -> list[dict]:
+        """The validations that have a finite mIoU."""
+        return [entry for entry in self.validations if is_number(entry['metrics'].get('mIoU'))]
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes that have an IoU, in the order of the data set."""
+        tables = [entry['per_class'].get('IoU', {}) for entry in self.validations]
+        return list(dict.fromkeys(name for table in tables for name in table))
+
+    def choose(self, names: Sequence[str] | None) -> list[str]:
+        """Checks names of classes; without any, gives all.
+
+        Raises:
+            UsageError: The run has no such class, or no values per class at all.
+        """
+        if not names:
+            return self.classes
+        if not self.classes:
+            raise UsageError(
+                f'{self.name} has no IoU per class, neither in metrics.json nor in its log'
+            )
+        for name in names:
+            if name not in self.classes:
+                nearest = difflib.get_close_matches(name, self.classes, n=3, cutoff=0.4)
+                hint = f'did you mean {" or ".join(nearest)}?' if nearest else 'see its per_class'
+                raise UsageError(f'{self.name} has no class {name!r}; {hint}')
+        return list(names)
+
+
+def read_run(work_dir: Path) -> RunHistory:
+    """Reads what a run logged so far.
+
+    Args:
+        work_dir: The run's folder.
+
+    Raises:
+        UsageError: There is no such folder, it is no run's, or nothing was logged yet.
+    """
+    if not work_dir.is_dir():
+        if work_dir.exists():
+            raise UsageError(f'{work_dir} is a file; name the folder of a run, its work_dir')
+        raise UsageError(f'there is no folder {work_dir}; a run is in work_dirs/NAME_OF_CONFIG')
+    logs = list(work_dir.glob(f'*/{SCALARS}'))
+    validations = read_validations(work_dir)
+    if not logs and not validations:
+        raise UsageError(f'{work_dir} holds no TIME/{SCALARS}{_hint(work_dir)}')
+    scalars = read_scalars(work_dir)
+    validations = validations or read_stock_validations(work_dir)
+    if not scalars and not validations:
+        raise UsageError(
+            f'{work_dir} has logged nothing yet: no line in its {len(logs)} {SCALARS} is whole and '
+            'has a loss; the first comes after default_hooks.logger.interval steps'
+        )
+    return RunHistory(work_dir.resolve().name, scalars, validations)
+
+
+def is_number(value) -> bool:
+    """Whether this is a finite number."""
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
+def _hint(folder: Path) -> str:
+    if (folder / SCALARS).is_file() or (folder / 'scalars.json').is_file():
+        run = folder.resolve().parents[folder.name == 'vis_data']
+        return f'; it is one start of a run: name {run}'
+    runs = sorted({file.parents[2].name for file in folder.glob(f'*/*/{SCALARS}')})
+    if runs:
+        return f'; it holds runs: name {folder / runs[0]}' + (' or another' if runs[1:] else '')
+    return ': it is no folder of a run, or the run has not begun'
