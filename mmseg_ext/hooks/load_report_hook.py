@@ -4,6 +4,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import nn
 
+from mmseg_ext.engine.checkpoint.insist import insist
 from mmseg_ext.engine.checkpoint.matching import (
     LoadReport,
     match,
@@ -13,7 +14,6 @@ from mmseg_ext.engine.checkpoint.matching import (
 )
 from mmseg_ext.engine.checkpoint.reading import read_checkpoint
 from mmseg_ext.engine.config import find_dicts
-from mmseg_ext.engine.errors import found_by_all
 from mmseg_ext.engine.guards import read_guards
 from mmseg_ext.registry import HOOKS
 
@@ -103,13 +103,6 @@ class LoadReportHook(Hook):
 
 def _insist(runner: Runner, source: str, report: LoadReport, what: str) -> None:
     """Raises ``UsageError``, or warns, if less than the guard's share of ``what`` was filled."""
-    guards = read_guards(runner.cfg)
-    least = getattr(guards, f'{what}_share')
-    if report.share(what) >= least:
-        return
-    said = f'{source}: {report}; that is less than guards.{what}_share={least:g}; '
-    if guards.allow_missing:
-        runner.logger.warning(f'{said}going on, as --allow-missing says')
-        return
-    hint = report.hint or 'is it a checkpoint of this network?'
-    raise found_by_all(f'{said}{hint} (to go on: --allow-missing, or guards.allow_missing=True)')
+    warning = insist(report, source, read_guards(runner.cfg), what)
+    if warning:
+        runner.logger.warning(warning)

@@ -33,10 +33,8 @@ def print_comparison(console: Console, runs: Sequence[RunHistory]) -> None:
     """Prints a row a run: best and last mIoU, and when."""
     table = Table(box=None, pad_edge=False)
     for name in ('run', 'best mIoU', 'at', 'last mIoU', 'at', 'last loss', 'validations'):
-        is_text = name in ('run', 'at')
-        table.add_column(
-            name, justify='left' if is_text else 'right', overflow='fold', no_wrap=name != 'run'
-        )
+        justify = 'left' if name in ('run', 'at') else 'right'
+        table.add_column(name, justify=justify, overflow='fold', no_wrap=name != 'run')
     for run in runs:
         cells = ['-'] * 4
         if run.scored:

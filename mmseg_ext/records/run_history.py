@@ -1,12 +1,11 @@
 """All that curves need to know about a run, of ours or of stock MMSegmentation."""
 
 import dataclasses
-import difflib
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmseg_ext.engine.errors import UsageError
+from mmseg_ext.engine.errors import UsageError, check_names
 
 from .history import read_scalars, read_validations
 from .stock_logs import SCALARS, read_stock_validations
@@ -49,11 +48,7 @@ class RunHistory:
             raise UsageError(
                 f'{self.name} has no IoU per class, neither in metrics.json nor in its log'
             )
-        for name in names:
-            if name not in self.classes:
-                nearest = difflib.get_close_matches(name, self.classes, n=3, cutoff=0.4)
-                hint = f'did you mean {" or ".join(nearest)}?' if nearest else 'see its per_class'
-                raise UsageError(f'{self.name} has no class {name!r}; {hint}')
+        check_names(names, self.classes, f'{self.name} has no class')
         return list(names)
 
 
