@@ -71,26 +71,32 @@ def find_inputs(words: Sequence[str]) -> tuple[list[Input], list[str]]:
 def name_apart(files: Sequence[Path], roots: Sequence[Path]) -> list[str]:
     """Names files by their path below a folder, without suffix; more where that is not unique.
 
-    Folders above are added until the names differ, and the suffix if they never do. Names that
-    differ in case alone count as equal, as some disks have it.
+    Files that differ in the suffix alone keep it, after an underscore. Others get folders above
+    until their names differ. Names that differ in case alone count as equal, as some disks have it.
 
     Args:
-        files: Absolute paths.
+        files: Absolute paths, each once.
         roots: For each the folder that it was found below.
     """
-    relative = [file.relative_to(_absolute(root)) for file, root in zip(files, roots, strict=True)]
-    names = [path.with_suffix('').as_posix() for path in relative]
-    longest = max((len(file.parts) for file in files), default=0)
-    for _ in range(longest):
-        clashing = _clashing(names)
+    stems = [file.with_suffix('') for file in files]
+    for index in _clashing([str(stem) for stem in stems]):
+        file = files[index]
+        stems[index] = file.with_name(file.name.replace('.', '_'))
+    depths = [
+        len(file.relative_to(_absolute(root)).parts)
+        for file, root in zip(files, roots, strict=True)
+    ]
+    while True:
+        names = [
+            Path(*stem.parts[-depth:]).as_posix() for stem, depth in zip(stems, depths, strict=True)
+        ]
+        clashing = [
+            index for index in _clashing(names) if depths[index] < len(stems[index].parts) - 1
+        ]
         if not clashing:
             return names
         for index in clashing:
-            depth = min(len(Path(names[index]).parts) + 1, len(files[index].parts) - 1)
-            names[index] = Path(*files[index].with_suffix('').parts[-depth:]).as_posix()
-    for index in _clashing(names):
-        names[index] += files[index].suffix.replace('.', '_')
-    return names
+            depths[index] += 1
 
 
 def _clashing(names: Sequence[str]) -> list[int]:

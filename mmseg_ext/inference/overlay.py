@@ -113,16 +113,17 @@ def add_legend_inside(picture: np.ndarray, entries: Sequence[Entry]) -> np.ndarr
 
     Args:
         picture: (H, W, 3), uint8, RGB.
-        entries: Of ``make_entries``; as many as have room.
+        entries: Of ``make_entries``; the first that have room in half the height. None in pictures
+            so small that names would cover half the width.
     """
     height, width = picture.shape[:2]
     size = int(np.clip(height / 36, 9, 32))
     row, font = round(1.4 * size), _font(size)
-    entries = entries[: max(0, (height - size) // row)]
-    if not entries or width < 8 * size:
+    entries = entries[: (height // 2 - size) // row] if height // 2 > size else []
+    patch_width = int(max((font.getlength(str(entry)) for entry in entries), default=0) + 3 * size)
+    if not entries or patch_width > width // 2:
         return picture
-    patch_width = int(min(width, max(font.getlength(str(entry)) for entry in entries) + 3 * size))
-    patch_height = min(height, row * len(entries) + size // 2)
+    patch_height = row * len(entries) + size // 2
     picture = picture.copy()
     patch = picture[:patch_height, :patch_width]
     patch[:] = patch // 3

@@ -59,7 +59,11 @@ def predict_inputs(
             task = progress.add_task('images', total=len(images), visible=bool(images))
             loaded = _prepare(segmenter, images, failures)
             for batch in in_batches(loaded, batch_size):
-                labels = segmenter.segment([prepared for _, prepared in batch])
+                try:
+                    labels = segmenter.segment([prepared for _, prepared in batch])
+                except UsageError as error:
+                    failures += [_name(source, error) for source, _ in batch]
+                    continue
                 for (source, prepared), label in zip(batch, labels, strict=True):
                     outputs.add(source, prepared.image, label)
                 progress.update(task, completed=len(outputs.rows) + len(failures))

@@ -17,7 +17,7 @@ from mmengine.device import get_device
 from mmengine.registry import init_default_scope
 
 from mmseg_ext.engine.config import complete_config, load_config
-from mmseg_ext.engine.errors import UsageError
+from mmseg_ext.engine.errors import UsageError, one_line
 
 from .names import find_metainfo
 from .network import check_device, count_classes, load_network
@@ -163,18 +163,27 @@ class Segmenter:
         """Predicts a batch of prepared images of one size.
 
         Raises:
-            UsageError: The device has too little memory.
+            UsageError: The device has too little memory, or images are too small for the network.
         """
         try:
             results = self.model.test_step(pseudo_collate([item.sample for item in batch]))
         except torch.OutOfMemoryError as error:
             raise UsageError(
-                f'{self.device} has too little memory for {len(batch)} images of {batch[0].size}; '
-                'take a smaller --batch-size, smaller images or --device cpu'
+                f'{self.device} has too little memory for {_describe(batch)}; take a smaller '
+                '--batch-size, smaller images or --device cpu'
+            ) from error
+        except RuntimeError as error:
+            raise UsageError(
+                f'the network does not take {_describe(batch)}: {one_line(error)}'
             ) from error
         dtype = np.uint8 if len(self.classes) <= 256 else np.int64
         labels = [sample.pred_sem_seg.data for sample in results]
         return [label.reshape(label.shape[-2:]).cpu().numpy().astype(dtype) for label in labels]
+
+
+def _describe(batch: Sequence[Prepared]) -> str:
+    height, width = batch[0].size[0][-2:]
+    return f'{len(batch)} images of {width} x {height} pixels'
 
 
 def _run(pipeline: Compose, results: dict) -> tuple[dict | None, np.ndarray | None]:

@@ -127,4 +127,6 @@ def _open_overlay(
 def _draw(frame: np.ndarray, label: np.ndarray, shares: np.ndarray, outputs: Outputs) -> np.ndarray:
     mixed = blend(to_rgb(frame), label, outputs.palette, outputs.alpha, outputs.shown)
     entries = make_entries(shares, outputs.classes, outputs.palette, outputs.shown)
+    # by class: an order by share would jump from frame to frame
+    entries.sort(key=lambda entry: outputs.classes.index(entry.name))
     return np.ascontiguousarray(add_legend_inside(mixed, entries)[..., ::-1])
