@@ -57,7 +57,7 @@ def test_labels_are_those_of_a_test(run_dir, tiny_config, tmp_path, tta):
     files = list(keep.labels)
     alone = [segmenter.predict(file) for file in files]
     together = segmenter.predict_batch(files)
-    assert len(files) == 5 and len(np.unique(np.stack(alone))) > 3
+    assert len(files) == 5 and all(len(np.unique(label)) > 3 for label in alone)
     for file, one, several in zip(files, alone, together, strict=True):
         assert np.array_equal(one, keep.labels[file])
         # a batch may be summed in another order, which decides where two classes are equal
