@@ -143,10 +143,14 @@ def mark_plateau(axes: Axes, run: RunHistory, colour: str, text: bool = True) ->
         axes.axvline(steps[plateau.index], color=colour, linestyle=':', linewidth=1.2)
     if not text:
         return
-    said = 'still rising at the end' if plateau.is_rising else 'stopped rising'
+    place, said = steps[plateau.index], 'stopped rising'
+    if plateau.is_rising:
+        place, said = steps[-1], 'still rising at the end'
+    on_left = place > steps[-1] / 2  # where there is room
     axes.annotate(
-        said, (steps[plateau.index], 0.03), xycoords=('data', 'axes fraction'), fontsize=8,
-        xytext=(-4, 0), textcoords='offset points', ha='right', color=colour,
+        said, (place, 0.03), xycoords=('data', 'axes fraction'), fontsize=8, color=colour,
+        xytext=(-4 if on_left else 4, 0), textcoords='offset points',
+        ha='right' if on_left else 'left',
     )  # fmt: skip
     best = int(np.argmax(values))
     axes.annotate(

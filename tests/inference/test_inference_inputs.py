@@ -12,7 +12,7 @@ from mmseg_ext.inference.predicting import in_batches
 def tree(tmp_path, monkeypatch):
     files = (
         'a/x.jpg', 'a/sub/x.JPG', 'a/sub/y.png', 'a/notes.txt', 'a/.hidden.png', 'b/x.png',
-        'b/film.mp4', f'b/old/{RECORD}', 'b/old/masks/x.png', 'c [1]/z.png', 'c [1]/z.jpg',
+        'b/film.mp4', f'b/old/{RECORD}', 'b/old/masks/x.png', 'd/X.png', 'c [1]/z.png', 'c [1]/z.jpg',
     )  # fmt: skip
     for file in files:
         path = tmp_path / file
@@ -40,6 +40,8 @@ def test_predictions_are_no_inputs_and_videos_have_to_be_named(tree):
 
 def test_two_inputs_of_one_name_are_told_apart(tree):
     assert names('a/x.jpg', 'b/x.png') == [('a/x.jpg', 'a/x'), ('b/x.png', 'b/x')]
+    # disks that do not tell cases apart would keep one of them
+    assert names('b/x.png', 'd/X.png') == [('b/x.png', 'b/x'), ('d/X.png', 'd/X')]
     assert [name for _, name in names('c [1]')] == ['z_jpg', 'z_png']
     every = [name for _, name in names('a', 'b', 'c [1]', 'a/sub/x.JPG')]
     assert len(every) == len({name.lower() for name in every}) == 6

@@ -23,7 +23,7 @@ def write_stock_run(work_dir, by_epoch=True, start='20261121_170346', epochs=(4,
     (folder / 'vis_data').mkdir(parents=True)
     lines, log = [], ''
     for epoch in range(1, epochs[-1] + 1):
-        for step in (11, 22):
+        for step in (10, 20):
             line = dict(lr=0.1, loss=1 / epoch, step=(epoch - 1) * EPOCH + step)
             lines.append(line | dict(epoch=epoch) if by_epoch else line)
             kind = f'Epoch(train)  [{epoch}][{step}/{EPOCH}]' if by_epoch else 'Iter(train) [9/99]'

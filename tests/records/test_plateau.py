@@ -41,6 +41,12 @@ def test_a_score_that_rises_to_the_end_has_not_stopped(length):
     assert find_plateau(STEPS[:length], np.arange(float(length))).is_rising
 
 
+def test_too_few_validations_cannot_say_that_a_score_stopped():
+    scores = [10.0, 20.0, 30.0, 30.0, 30.0]
+    assert find_plateau(STEPS[:5], scores).is_rising
+    assert not find_plateau(STEPS[:6], [*scores, 30.0]).is_rising
+
+
 def test_no_scores():
     assert find_plateau([], []) is None
 
