@@ -73,11 +73,9 @@ def check_device(device: str) -> None:
 
 def _model_config(cfg: Config, tta: bool) -> dict:
     model = Config(dict(model=cfg.model)).model
-    # the checkpoint brings the weights that these would load
+    # timm's would download as the network is built; the checkpoint brings the weights
     for _, node in find_dicts(model, 'pretrained'):
         node['pretrained'] = False if isinstance(node['pretrained'], bool) else None
-    for _, node in find_dicts(model, 'init_cfg'):
-        node['init_cfg'] = None
     if not tta:
         return model
     missing = [key for key in ('tta_model', 'tta_pipeline') if key not in cfg]

@@ -26,7 +26,8 @@ def read_stock_validations(work_dir: Path) -> list[dict]:
 
     Returns:
         One dict a validation, as ``MetricsFileHook`` writes them. ``epoch`` is None in a run by
-        iterations, ``per_class`` empty where the log has no table.
+        iterations, ``per_class`` empty where the log has no table. Without a log, ``iter`` is the
+        last step that was logged before.
     """
     validations: list[dict] = []
     for file in find_logs(work_dir, SCALARS):

@@ -12,7 +12,8 @@ from mmseg_ext.inference.predicting import in_batches
 def tree(tmp_path, monkeypatch):
     files = (
         'a/x.jpg', 'a/sub/x.JPG', 'a/sub/y.png', 'a/notes.txt', 'a/.hidden.png', 'b/x.png',
-        'b/film.mp4', f'b/old/{RECORD}', 'b/old/masks/x.png', 'd/X.png', 'c [1]/z.png', 'c [1]/z.jpg',
+        'b/film.mp4', f'b/old/{RECORD}', 'b/old/masks/x.png', 'd/X.png', 'c [1]/z.png',
+        'c [1]/z.jpg',
     )  # fmt: skip
     for file in files:
         path = tmp_path / file
