@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+BLOCK_PIXELS = 2**16  # counted at once on a CPU: they stay in its cache
+
 
 def confusion_matrix(
     pred_label: Tensor, label: Tensor, num_classes: int, ignore_index: int = 255
@@ -27,6 +29,12 @@ def confusion_matrix(
         raise ValueError(
             f'the prediction has size {tuple(pred_label.shape)}, the truth {tuple(label.shape)}'
         )
+    size = max(label.numel(), 1) if label.is_cuda else BLOCK_PIXELS
+    blocks = zip(pred_label.flatten().split(size), label.flatten().split(size), strict=True)
+    return sum(_count_pairs(*block, num_classes, ignore_index) for block in blocks)
+
+
+def _count_pairs(pred_label: Tensor, label: Tensor, num_classes: int, ignore_index: int) -> Tensor:
     # ignored pixels are counted as (0, 0) and taken off again: to pick the others costs four times
     # as much as all the rest
     valid = label != ignore_index
@@ -38,8 +46,7 @@ def confusion_matrix(
             f'labels up to {int(true.max())} and predictions up to {int(predicted.max())} '
             f'for {num_classes} classes, from {int(min(true.min(), predicted.min()))} on'
         )
-    pairs = (true * num_classes + predicted).flatten()
-    counts = torch.bincount(pairs, minlength=num_classes**2)
+    counts = torch.bincount(true * num_classes + predicted, minlength=num_classes**2)
     counts[0] -= valid.numel() - valid.sum()
     return counts.view(num_classes, num_classes)
 

@@ -74,7 +74,8 @@ def test_labels_of_150_classes_are_those_of_stock(kind, out_size):
 
 @pytest.mark.parametrize('kind', ['smooth', 'noise', 'few ties'])
 @pytest.mark.parametrize('num_classes', [2, 9, 150])
-def test_the_pruned_way_is_taken_and_exact(kind, num_classes):
+def test_the_pruned_way_is_exact_however_many_pixels_are_open(kind, num_classes, monkeypatch):
+    monkeypatch.setattr(pruning, 'MOST_OPEN', 1)
     logits = draw_logits(kind, 1, num_classes, (24, 31), 1)
     whole = slice(0, 96), slice(0, 124)
     placement = Placement((96, 124), *whole, 'horizontal', (101, 90), False)
@@ -87,6 +88,15 @@ def test_the_pruned_way_is_taken_and_exact(kind, num_classes):
     expected = F.interpolate(up, (101, 90), mode='bilinear')[0].argmax(0)
     assert torch.equal(found, expected)
     assert torch.equal(streaming._dense_labels(image, finite=True), expected)
+
+
+def test_the_pruned_way_is_for_maps_with_few_borders():
+    whole = slice(0, 96), slice(0, 124)
+    placement = Placement((96, 124), *whole, None, (96, 124), False)
+    for kind, taken in (('smooth', True), ('noise', False)):
+        logits = draw_logits(kind, 1, 150, (24, 31), 1)[0]
+        found = pruning.pruned_labels(ImageLogits([Window(logits, *whole)], placement))
+        assert (found is not None) is taken
 
 
 @pytest.mark.parametrize('value', [torch.nan, torch.inf, -torch.inf])

@@ -1,6 +1,5 @@
 """Labels of an image, interpolating only where neighbouring logits leave them open."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -12,48 +11,44 @@ from .image_logits import ImageLogits
 # Two values of a pixel are told apart if they differ by this times the largest logit. Interpolation
 # errs by some 10 units of float32 in each resize, there are two of them, here and there.
 TOLERANCE = 64
-BAND_PIXELS = 8192  # of the labels, found at once: what that takes stays in the cache
-# Above this share of classes in near-ties, upsampling all classes is as fast.
-MOST_TIED = 0.25
+# Rows of logits, and open pixels, that are looked at together: what that takes stays in the cache.
+BAND_ROWS, BLOCK_PIXELS = 8, 4096
+# Above this share of open pixels, or of classes in near-ties, upsampling all classes is as fast.
+MOST_OPEN, MOST_TIED = 0.3, 0.25
 
 
 def pruned_labels(image: ImageLogits) -> Tensor | None:
     """The class of the highest logit at each pixel, on a CPU, from finite logits.
 
-    An interpolated value lies between the least and the highest of the few low-resolution values
-    that it is made of. So a class cannot win a pixel if its highest there is below another's least;
-    where that leaves one class, it is the label. The other pixels, at the borders of classes, are
-    interpolated one by one. Where two values come out closer than rounding may move them, the stock
-    operations decide.
+    An interpolated value is a weighted mean of a few neighbouring logits. Where one class is ahead
+    of all others in each of these neighbours, it is ahead in their mean: it is the label. The other
+    pixels, at the borders of classes, are interpolated one by one. Where two values come out closer
+    than rounding may move them, the stock operations decide.
 
     Args:
         image: Logits and placement.
 
     Returns:
-        (H, W), int64, exactly what stock operations give; None where this does not work: many
-        ties, windows of slide mode, half precision, small images.
+        (H, W), int64, exactly what stock operations give; None where this does not work or does not
+        pay: many borders, many ties, windows of slide mode, half precision, small images.
     """
     exact = image.like.dtype in (torch.float32, torch.float64) and not image.takes_vectors
     if len(image.windows) > 1 or not exact:
         return None
     logits = image.windows[0].logits
-    winners = logits.argmax(0)
     rows, columns = _sources(image.height_matrices()[0]), _sources(image.width_matrices()[0])
     margin = TOLERANCE * torch.finfo(torch.float32).eps * image.peak
-    height, width = image.placement.out_size
-    labels, ties = torch.empty(height, width, dtype=torch.long), []
-    step = max(1, BAND_PIXELS // width)
-    for start in range(0, height, step):
-        firsts, weights = rows.firsts[start : start + step], rows.weights[start : start + step]
-        top, bottom = int(firsts.min()), int(firsts.max()) + rows.taps
-        labels[start : start + step], found = _label_band(
-            logits[:, top:bottom],
-            winners[top:bottom],
-            Sources(firsts - top, weights),
-            columns,
-            margin,
-        )
-        ties.append(Ties(found.rows + start, found.columns, found.contenders))
+    winners = _find_winners(logits, margin)
+    agreed = _agree(winners, rows.taps, columns.taps)
+    is_open = ~agreed[rows.firsts][:, columns.firsts]
+    if is_open.sum() > MOST_OPEN * is_open.numel():
+        return None
+    labels = winners[rows.firsts][:, columns.firsts]
+    ys, xs = is_open.nonzero().unbind(1)
+    ties = [
+        _label_block(labels, logits, *block, rows, columns, margin)
+        for block in zip(ys.split(BLOCK_PIXELS), xs.split(BLOCK_PIXELS), strict=True)
+    ]
     return labels if _settle_ties(labels, image, ties) else None
 
 
@@ -85,15 +80,25 @@ def _sources(matrix: Tensor) -> Sources:
     return Sources(firsts, matrix.gather(1, firsts[:, None] + torch.arange(taps)))
 
 
-def _in_windows(
-    values: Tensor, height: int, width: int, extreme: Callable[[Tensor, Tensor], Tensor]
-) -> Tensor:
-    """Minimum or maximum over each window of a map, (C, h, w) to (C, h - height + 1, ...)."""
-    for _ in range(height - 1):
-        values = extreme(values[:, 1:], values[:, :-1])
-    for _ in range(width - 1):
-        values = extreme(values[:, :, 1:], values[:, :, :-1])
-    return values
+def _find_winners(logits: Tensor, margin: float) -> Tensor:
+    """The class that is ahead of all others by more than the margin, (h, w); -1 if none is."""
+    found = []
+    for band in logits.split(BAND_ROWS, dim=1):
+        highest, winners = band.max(0)
+        second = band.scatter(0, winners[None], -torch.inf).amax(0)
+        found.append(winners.where(highest - second > margin, -1))
+    return torch.cat(found)
+
+
+def _agree(winners: Tensor, height: int, width: int) -> Tensor:
+    """Whether all of each window of a map, (h, w), are the same class, (h - height + 1, ...)."""
+    shape = winners.shape[0] - height + 1, winners.shape[1] - width + 1
+    first = winners[: shape[0], : shape[1]]
+    agreed = first >= 0
+    for down in range(height):
+        for right in range(width):
+            agreed &= winners[down : down + shape[0], right : right + shape[1]] == first
+    return agreed
 
 
 @dataclass(frozen=True)
@@ -111,33 +116,35 @@ class Ties:
     contenders: Tensor
 
 
-def _label_band(
-    logits: Tensor, winners: Tensor, rows: Sources, columns: Sources, margin: float
-) -> tuple[Tensor, Ties]:
-    """Labels of some rows, (rows, W), and those of them that stay in doubt.
+def _label_block(
+    labels: Tensor,
+    logits: Tensor,
+    ys: Tensor,
+    xs: Tensor,
+    rows: Sources,
+    columns: Sources,
+    margin: float,
+) -> Ties:
+    """Interpolates some pixels and writes their labels, in place; returns what stays in doubt.
 
     Args:
-        logits: What the rows are made of, (C, h, w).
-        winners: Their classes, (h, w).
-        rows: How the rows are made of them.
+        labels: Takes the labels, (H, W).
+        logits: (C, h, w).
+        ys: Rows of the pixels, (n,), ascending.
+        xs: Columns of the pixels, (n,).
+        rows: How rows are made of those of the logits.
         columns: Likewise.
         margin: Values that are closer may be in another order in stock.
     """
-    sides = rows.taps, columns.taps
-    least = _in_windows(logits, *sides, torch.minimum).amax(0) - margin
-    contenders = (_in_windows(logits, *sides, torch.maximum) >= least).sum(0)
-    # a single contender wins everywhere in the window, so in its first pixel too
-    labels = winners[rows.firsts][:, columns.firsts]
-    ys, xs = (contenders > 1)[rows.firsts][:, columns.firsts].nonzero().unbind(1)
-    if not len(ys):
-        return labels, Ties(ys, xs, torch.empty(0, len(logits), dtype=torch.bool))
+    first, last = rows.firsts[ys].aminmax() if len(ys) else (0, 0)
+    band = logits[:, first : last + rows.taps]
     width = logits.shape[2]
     offsets = torch.arange(rows.taps)[:, None] * width + torch.arange(columns.taps)
-    firsts = rows.firsts[ys] * width + columns.firsts[xs]
+    firsts = (rows.firsts[ys] - first) * width + columns.firsts[xs]
     weights = rows.weights[ys][:, :, None] * columns.weights[xs][:, None, :]
     values = F.embedding_bag(
         firsts[:, None] + offsets.flatten(),
-        logits.flatten(1).t().contiguous(),
+        band.flatten(1).t().contiguous(),
         mode='sum',
         per_sample_weights=weights.flatten(1).to(logits.dtype),
     )
@@ -147,7 +154,7 @@ def _label_band(
     labels[ys, xs] = classes[:, 0]
     tied = values.scatter_(1, classes, -torch.inf).amax(1) >= least[:, 0]
     contenders = (values[tied] >= least[tied]).scatter_(1, classes[tied], True)
-    return labels, Ties(ys[tied], xs[tied], contenders)
+    return Ties(ys[tied], xs[tied], contenders)
 
 
 def _settle_ties(labels: Tensor, image: ImageLogits, bands: list[Ties]) -> bool:

@@ -1,6 +1,7 @@
 """Labels of an image without the (C, H, W) tensor of its upsampled logits."""
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -32,8 +33,7 @@ def find_labels(image: ImageLogits, threshold: float | None = None) -> Tensor:
     if image.num_classes == 1:
         return (image.upsampled(slice(0, 1), resize_always=True).sigmoid() > threshold).long()
     if image.like.is_cuda:
-        # its kernel copies where the size stays, so that a resize too many has no effect at all
-        return _dense_labels(image, finite=True).unsqueeze(0)
+        return _dense_labels(image, finite=False).unsqueeze(0)  # to look would wait for it
     finite = math.isfinite(image.peak)
     prune = finite and image.num_classes >= FEWEST_PRUNED
     labels = pruned_labels(image) if prune else None
@@ -45,14 +45,28 @@ def _dense_labels(image: ImageLogits, finite: bool) -> Tensor:
     height, width = image.placement.out_size
     kind = 'cuda' if image.like.is_cuda else 'cpu'
     most = max(1, min(CHUNK_ELEMENTS[kind] // (height * width), image.num_classes // 16))
-    highest, labels = None, None
+    # resizing to the size that is there spreads nan; but on a GPU, where it copies
+    resize_always = not finite and not image.like.is_cuda
+    highest = image.like.new_full((height, width), -torch.inf)
+    labels = torch.zeros(height, width, dtype=torch.int16, device=highest.device)
     for chunk in image.chunks(most):
-        values, classes = image.upsampled(chunk, resize_always=not finite).max(0)
-        if highest is None:
-            highest, labels = values, classes
-            continue
-        # not "greater": so a nan, too, replaces what is no nan
-        higher = ~(values <= highest) & ~highest.isnan()
-        labels = torch.where(higher, classes.add_(chunk.start), labels)
-        highest = torch.where(higher, values, highest)
-    return labels
+        upsampled = image.upsampled(chunk, resize_always)
+        for values, classes in _contestants(upsampled, chunk.start):
+            # the first of several that are equal stays, and of several nan
+            higher = values > highest if finite else ~(values <= highest) & ~highest.isnan()
+            labels = torch.where(higher, classes, labels)
+            highest = torch.where(higher, values, highest)
+    return labels.long()
+
+
+def _contestants(chunk: Tensor, start: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Values, (H, W), and the classes that have them: one at a time, on a GPU the best of all.
+
+    PyTorch's maximum is slow on a CPU along this side, and starting kernels is slow on a GPU.
+    """
+    if chunk.is_cuda:
+        values, classes = chunk.max(0)
+        yield values, classes.short() + start
+    else:
+        for number, values in enumerate(chunk, start):
+            yield values, torch.tensor(number, dtype=torch.int16)
