@@ -19,8 +19,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from mmseg_ext.engine.class_names import find_classes
 from mmseg_ext.engine.cli import KeyValues
-from mmseg_ext.engine.errors import UsageError, check_names, run_command
+from mmseg_ext.engine.errors import UsageError, run_command
 from mmseg_ext.inference.inputs import IMAGES, VIDEOS, Input, find_inputs
 
 EXAMPLES = """examples:
@@ -129,8 +130,7 @@ def main(argv: list[str] | None = None) -> None:
     segmenter = Segmenter(cfg, checkpoint, args.device, args.tta, names)
     shown = None
     if args.classes:
-        check_names(args.classes, segmenter.classes, f'{checkpoint} has no class')
-        shown = [segmenter.classes.index(name) for name in args.classes]
+        shown = find_classes(args.classes, segmenter.classes, str(checkpoint))
     overlays = not args.no_overlays
     outputs = Outputs(out, segmenter.metainfo, args.alpha, shown, overlays, args.overwrite)
     outputs.record(config=str(config), checkpoint=str(checkpoint), tta=args.tta)

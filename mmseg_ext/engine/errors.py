@@ -1,11 +1,10 @@
 """The error that a user can mend."""
 
-import difflib
 import errno
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 
 # What the system refuses and the user can mend: rights, a file in a folder's place, a full disk.
 _REFUSALS = (
@@ -34,23 +33,6 @@ def found_by_all(message: str) -> UsageError:
     error = UsageError(message)
     error.shared = True
     return error
-
-
-def check_names(names: Iterable[str], known: Sequence[str], said: str) -> None:
-    """Raises ``UsageError`` with the nearest names for the first that is not known.
-
-    Args:
-        names: What was asked for.
-        known: What there is.
-        said: How the message begins: ``'NAME has no class'``.
-    """
-    for name in names:
-        if name not in known:
-            nearest = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-            more = ', ...' if len(known) > 10 else ''
-            all_of_them = f'there are {", ".join(known[:10])}{more}'
-            hint = f'did you mean {" or ".join(nearest)}?' if nearest else all_of_them
-            raise UsageError(f'{said} {name!r}; {hint}')
 
 
 def one_line(error: Exception) -> str:

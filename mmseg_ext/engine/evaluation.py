@@ -1,7 +1,6 @@
 """What the options of ``tools/test.py`` change in a config."""
 
 import copy
-import difflib
 import inspect
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from mmengine.fileio import list_from_file
 from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS, METRICS
 
+from .class_names import find_classes
 from .config import class_of, find_dicts
 from .errors import UsageError
 
@@ -117,7 +117,9 @@ def choose_classes(cfg: Config, words: Sequence[str]) -> list[str]:
     Raises:
         UsageError: No name, an unknown one, or a metric that takes no ``classes``.
     """
-    chosen = parse_classes(words, _class_names(cfg))
+    names = _class_names(cfg)
+    found = find_classes(words, names)
+    chosen = [names[place] for place in found]
     for evaluator in find_evaluators(cfg):
         kind = class_of(evaluator, METRICS)
         if kind is None or 'classes' not in inspect.signature(kind.__init__).parameters:
@@ -128,55 +130,6 @@ def choose_classes(cfg: Config, words: Sequence[str]) -> list[str]:
             )
         evaluator['classes'] = chosen
     return chosen
-
-
-def parse_classes(words: Sequence[str], known: Sequence[str]) -> list[str]:
-    """Finds class names in the words of a command line; case does not count.
-
-    Args:
-        words: As the shell split them. Each may hold several names, with commas between them.
-        known: All names; they may contain spaces and commas.
-
-    Returns:
-        Those found, each once, in the order of ``known``.
-
-    Raises:
-        UsageError: None, or an unknown one, with the nearest names.
-    """
-    by_plain = {_plain(name): name for name in known}
-    segments, found = [[]], []
-    for word in words:
-        if _plain(word) in by_plain:
-            segments[-1].append(_plain(word))  # a name may contain a comma
-            continue
-        first, *others = word.split(',')
-        segments[-1] += _plain(first).split()
-        segments += [_plain(other).split() for other in others]
-    for segment in segments:
-        start = 0
-        while start < len(segment):
-            # the longest name that begins here
-            names = [' '.join(segment[start:end]) for end in range(len(segment), start, -1)]
-            name = next((each for each in names if each in by_plain), None)
-            if name is None:
-                _refuse(names[0], by_plain)
-            found.append(name)
-            start += len(names) - names.index(name)
-    if not found:
-        raise UsageError(f'--classes names no class; there are {", ".join(known)}')
-    return [name for name in known if _plain(name) in found]
-
-
-def _refuse(name: str, by_plain: dict[str, str]) -> None:
-    nearest = difflib.get_close_matches(name, by_plain, n=3, cutoff=0.5)
-    hint = ' or '.join(by_plain[each].strip() for each in nearest)
-    known = ', '.join(each.strip() for each in by_plain.values())
-    hint = f'did you mean {hint}?' if hint else f'there are {known}'
-    raise UsageError(f'--classes: the data set has no class {name!r}; {hint}')
-
-
-def _plain(name: str) -> str:
-    return ' '.join(name.lower().split())
 
 
 def _class_names(cfg: Config) -> Sequence[str]:

@@ -171,4 +171,5 @@ def _choose(
     rows = find_classes(chosen, classes)
     taken = confusion[rows]
     others = taken.sum(1, keepdims=True) - taken[:, rows].sum(1, keepdims=True)
-    return np.hstack([taken[:, rows], others]), list(chosen), [*chosen, '(others)']
+    names = [classes[row] for row in rows]
+    return np.hstack([taken[:, rows], others]), names, [*names, '(others)']

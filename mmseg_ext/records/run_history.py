@@ -5,7 +5,8 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmseg_ext.engine.errors import UsageError, check_names
+from mmseg_ext.engine.class_names import find_classes
+from mmseg_ext.engine.errors import UsageError
 
 from .history import read_scalars, read_validations
 from .stock_logs import SCALARS, read_stock_validations
@@ -48,8 +49,7 @@ class RunHistory:
             raise UsageError(
                 f'{self.name} has no IoU per class, neither in metrics.json nor in its log'
             )
-        check_names(names, self.classes, f'{self.name} has no class')
-        return list(names)
+        return [self.classes[place] for place in find_classes(names, self.classes, self.name)]
 
 
 def read_run(work_dir: Path) -> RunHistory:

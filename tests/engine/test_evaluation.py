@@ -5,7 +5,6 @@ import pytest
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
-from mmseg.datasets import ADE20KDataset
 from PIL import Image
 
 from mmseg_ext.engine.errors import UsageError
@@ -16,22 +15,8 @@ from mmseg_ext.engine.evaluation import (
     has_truth,
     leave_out_truth,
     make_tta_pipeline,
-    parse_classes,
     use_tta,
 )
-from mmseg_ext.metrics import SegMetrics
-from mmseg_ext.registry import METRICS
-
-KNOWN = ['road', 'light', 'traffic light', 'bed ', 'wall, painted']
-
-
-@METRICS.register_module()
-class MetricsOfClasses(SegMetrics):
-    """Stands in for a metric that takes classes."""
-
-    def __init__(self, *args, classes=None, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.classes = classes
 
 
 def made_config(evaluator=None, **dataset):
@@ -41,48 +26,13 @@ def made_config(evaluator=None, **dataset):
         dict(
             model=dict(type='EncoderDecoder'),
             test_dataloader=dict(dataset=dataset),
-            test_evaluator=evaluator or dict(type='mmseg_ext.MetricsOfClasses'),
+            test_evaluator=evaluator or dict(type='mmseg_ext.SegMetrics'),
         )
     )
 
 
-@pytest.mark.parametrize(
-    'words, found',
-    [
-        (['road,light'], ['road', 'light']),
-        (['light', 'road'], ['road', 'light']),
-        (['traffic', 'light'], ['traffic light']),
-        (['traffic light', 'light'], ['light', 'traffic light']),
-        (['road', 'traffic', 'light,', 'light'], ['road', 'light', 'traffic light']),
-        (['Road', 'road', 'BED'], ['road', 'bed ']),
-        (['wall, painted', 'road'], ['road', 'wall, painted']),
-    ],
-)
-def test_names_are_found_however_they_are_separated(words, found):
-    assert parse_classes(words, KNOWN) == found
-
-
-@pytest.mark.parametrize('words', [[], [''], [', ,']])
-def test_no_name(words):
-    with pytest.raises(UsageError, match='--classes names no class; there are road, light'):
-        parse_classes(words, KNOWN)
-
-
-def test_an_unknown_name_has_the_nearest():
-    with pytest.raises(UsageError, match="no class 'trafic light'; did you mean traffic light"):
-        parse_classes(['road,trafic light'], KNOWN)
-    with pytest.raises(UsageError, match="no class 'xyz'; there are road, light, traffic light"):
-        parse_classes(['xyz'], KNOWN)
-
-
-def test_every_class_of_ade20k_is_found_by_its_name():
-    classes = ADE20KDataset.METAINFO['classes']
-    assert parse_classes([name.strip() for name in classes], classes) == list(classes)
-    assert parse_classes([','.join(classes)], classes) == list(classes)
-
-
 def test_the_metrics_are_handed_the_names():
-    cfg = made_config([dict(type='mmseg_ext.MetricsOfClasses')])
+    cfg = made_config([dict(type='mmseg_ext.SegMetrics')])
     assert choose_classes(cfg, ['car,sky']) == ['sky', 'car']
     assert cfg.test_evaluator[0].classes == ['sky', 'car']
     cfg = made_config(metainfo=dict(classes=['car', 'sky']))

@@ -130,7 +130,7 @@ def test_no_chosen_class_is_all_of_them():
 
 
 def test_a_class_that_there_is_not():
-    with pytest.raises(UsageError, match='no class raod; it has road'):
+    with pytest.raises(UsageError, match="no class 'raod'; did you mean road"):
         evaluate(SegMetrics(classes=['raod']), make_samples())
 
 

@@ -109,7 +109,7 @@ def test_the_tool_draws_chosen_classes(npz, monkeypatch, tmp_path):
     ('words', 'said'),
     [
         (['none.npz'], 'there is no none.npz; a validation or test writes confusion.npz'),
-        (['{npz}', '--classes', 'raod'], 'the data set has no class raod; it has road'),
+        (['{npz}', '--classes', 'raod'], "the data set has no class 'raod'; did you mean road?"),
         (['{npz}', '--out', 'x.jpg'], 'the name of a picture ends in .png'),
         ([__file__], 'holds no confusion matrix'),
     ],

@@ -216,7 +216,7 @@ test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
     'words, said',
     [
         (['--worst', '0'], '--worst 0: takes a number of images, 1 or more'),
-        (['--classes'], '--classes names no class; there are aeroplane'),
+        (['--classes'], 'no class is named; the data set has background, aeroplane'),
         (['--classes', 'car,bycicle'], "has no class 'bycicle'; did you mean bicycle"),
         (['--out', 'README.md'], '--out README.md: README.md is a file; name a folder'),
         (['--show-dir', 'README.md/x'], 'README.md is a file'),
@@ -225,5 +225,5 @@ test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 def test_options_that_make_no_sense(run_test, tmp_path, monkeypatch, words, said):
     monkeypatch.chdir(ROOT)
     line = fails(run_test, *words)
-    assert said.replace('aeroplane', 'background, aeroplane') in line
+    assert said in line
     assert not (tmp_path / 'run').exists()
