@@ -14,6 +14,7 @@ from mmseg_ext.engine.checkpoint.reading import read_checkpoint
 from mmseg_ext.engine.config import find_dicts
 from mmseg_ext.engine.errors import UsageError
 from mmseg_ext.engine.guards import read_guards
+from mmseg_ext.engine.tested_pipelines import wrap_for_tta
 
 
 def load_network(
@@ -25,7 +26,7 @@ def load_network(
         cfg: A config that ``complete_config`` completed.
         checkpoint: File or address.
         device: Of torch.
-        tta: Wrap it in the config's ``tta_model``.
+        tta: Wrap it for several views, see ``wrap_for_tta``.
 
     Returns:
         The network, evaluating, on the device; the checkpoint's ``meta``; warnings.
@@ -76,9 +77,4 @@ def _model_config(cfg: Config, tta: bool) -> dict:
     # timm's would download as the network is built; the checkpoint brings the weights
     for _, node in find_dicts(model, 'pretrained'):
         node['pretrained'] = False if isinstance(node['pretrained'], bool) else None
-    if not tta:
-        return model
-    missing = [key for key in ('tta_model', 'tta_pipeline') if key not in cfg]
-    if missing:
-        raise UsageError(f'--tta needs {" and ".join(missing)} in the config; see ade20k.py')
-    return dict(cfg.tta_model, module=model)
+    return wrap_for_tta(cfg, model) if tta else model

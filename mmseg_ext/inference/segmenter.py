@@ -18,10 +18,11 @@ from mmengine.registry import init_default_scope
 
 from mmseg_ext.engine.config import complete_config, load_config
 from mmseg_ext.engine.errors import UsageError, one_line
+from mmseg_ext.engine.tested_pipelines import find_tta_pipeline, without_truth
 
 from .names import find_metainfo
 from .network import check_device, count_classes, load_network
-from .pipeline import find_pipeline, for_arrays, without_truth
+from .pipeline import find_pipeline, for_arrays, refuse_torn_images
 from .run_folder import find_run_files
 
 Image = str | Path | np.ndarray
@@ -52,12 +53,12 @@ class Segmenter:
         cfg: The config; it is left as it is.
         checkpoint: File or address.
         device: Of torch; None: a GPU if there is one.
-        tta: Average over the scales and flips of the config's ``tta_pipeline``.
+        tta: Average over the scales and flips of the config's ``tta_pipeline``, else of a made one.
         class_names: One name a class; None: the checkpoint's, else those of the config's data set.
 
     Attributes:
         metainfo: ``classes``, ``palette`` (RGB triples) and what the checkpoint says of labels.
-        warnings: What the user should know of the weights.
+        warnings: What the user should know of weights and pipeline.
 
     Raises:
         UsageError: The checkpoint does not read or does not fill the network, there are no class
@@ -81,7 +82,11 @@ class Segmenter:
         self.checkpoint = str(checkpoint)
         channels = count_classes(self.model)
         self.metainfo = find_metainfo(class_names, meta, cfg, channels, self.checkpoint)
-        self._steps = without_truth(find_pipeline(cfg, tta))
+        steps = find_pipeline(cfg)
+        if tta:
+            steps, note = find_tta_pipeline(cfg, steps)
+            self.warnings += [note] if note else []
+        self._steps = refuse_torn_images(without_truth(steps))
         self._from_file, self._from_array = Compose(self._steps), None
 
     @classmethod
