@@ -2,7 +2,6 @@
 
 import logging
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,13 +10,13 @@ import torch
 from mmengine.dist import all_reduce, broadcast_object_list, get_dist_info, is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
-from PIL import Image
 from prettytable import PrettyTable
 from torch import Tensor
 
 from mmseg_ext.engine.class_names import find_classes
 from mmseg_ext.engine.distributed import gather_samples
 from mmseg_ext.engine.errors import UsageError
+from mmseg_ext.records.masks import MaskEncoding, write_mask
 from mmseg_ext.registry import METRICS
 
 from .functional import class_scores, confusion_matrix, mean_scores
@@ -43,7 +42,7 @@ class SegMetrics(BaseMetric):
             keep nan.
         beta: Weight of the recall in the F-score.
         classes: Names of the classes that table and means are over; all unless given.
-        output_dir: Folder for predictions as PNG files.
+        output_dir: Folder for predictions as PNG files, as the data set's own label files are.
         format_only: Write them, and evaluate nothing.
         prefix: Put before the names of the returned values, with a slash.
         collect_device: Without effect: nothing is collected but counts.
@@ -83,8 +82,6 @@ class SegMetrics(BaseMetric):
                 raise UsageError(f'iou_metrics={name}: there are {", ".join(COLUMNS)}')
         self.ignore_index, self.nan_to_num, self.beta = ignore_index, nan_to_num, beta
         self.classes, self.format_only, self.output_dir = classes or None, format_only, output_dir
-        if output_dir and is_main_process():
-            os.makedirs(output_dir, exist_ok=True)
         self.confusion: Tensor | None = None
         self.per_class: dict[str, dict[str, float]] = {}
         self.means: dict[str, float] = {}
@@ -197,7 +194,5 @@ class SegMetrics(BaseMetric):
 
     def _save(self, sample: dict) -> None:
         label = sample['pred_sem_seg']['data'].squeeze(0).cpu().numpy()
-        if sample.get('reduce_zero_label', False):
-            label = label + 1
-        name = f'{Path(sample["img_path"]).stem}.png'
-        Image.fromarray(label.astype(np.uint8)).save(Path(self.output_dir, name))
+        encoding = MaskEncoding.from_metainfo(self.dataset_meta)
+        write_mask(Path(self.output_dir, f'{Path(sample["img_path"]).stem}.png'), label, encoding)

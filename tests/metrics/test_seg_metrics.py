@@ -180,10 +180,12 @@ def test_images_that_were_not_evaluated_are_said(tables):
 def test_output_dir_and_format_only(tmp_path):
     from mmcv import imread
 
-    sample = make_sample([[0, 5]], [[0, 0]], img_path='x/a.b.jpg', reduce_zero_label=True)
+    sample = make_sample([[0, 5]], [[0, 0]], img_path='x/a.b.jpg')
     del sample['gt_sem_seg']
     metric = SegMetrics(output_dir=str(tmp_path / 'out'), format_only=True)
-    assert evaluate(metric, [sample]) == {}
+    metric.dataset_meta = dict(classes=tuple('abcdef'), reduce_zero_label=True)
+    metric.process({}, [sample])
+    assert metric.evaluate(1) == {}
     assert imread(tmp_path / 'out/a.b.png', 'unchanged').tolist() == [[1, 6]]
 
 
