@@ -1,5 +1,6 @@
 """Names and colours of the classes of a checkpoint."""
 
+import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,7 +18,9 @@ WAY_OUT = 'give them with --class-names FILE (a name a line) or --class-names NA
 def find_metainfo(
     given: Sequence[str] | None, meta: Mapping, cfg: Config, channels: int | None, source: str
 ) -> dict:
-    """Finds class names and palette: those given, else the checkpoint's, else the config's.
+    """Finds names and colours of classes, and how label files count them.
+
+    The checkpoint's come first, else the config's; names that are given take the place of theirs.
 
     Args:
         given: Names, or None.
@@ -28,16 +31,19 @@ def find_metainfo(
 
     Returns:
         ``classes``, ``palette`` (RGB triples), and what else the data set's metainfo tells of its
-        label files.
+        label files; no ``reduce_zero_label`` where nothing tells it.
 
     Raises:
         UsageError: There are no names, or not one for each class of the network.
     """
-    origin, found = '--class-names', dict(classes=tuple(given)) if given else {}
+    configured = _of_config(cfg)
+    origin, found = f"{source}'s dataset_meta", _of_checkpoint(meta, configured)
     if not found:
-        origin, found = f"{source}'s dataset_meta", _of_checkpoint(meta)
-    if not found:
-        origin, found = 'the data set of the config', _of_config(cfg)
+        origin, found = 'the data set of the config', configured
+    if given:
+        same_classes = len(given) == len(found.get('classes', ()))
+        origin = '--class-names'
+        found = {**(found if same_classes else {}), 'classes': tuple(given)}
     if not found:
         network = 'the network' if channels is None else f"the network's {channels} classes"
         raise UsageError(
@@ -83,25 +89,50 @@ def read_class_names(words: Sequence[str] | None) -> list[str] | None:
     return names
 
 
-def _of_checkpoint(meta: Mapping) -> dict:
+def _of_checkpoint(meta: Mapping, configured: Mapping) -> dict:
     metainfo = dict(meta.get('dataset_meta') or {})
     # as mmcv 1.x kept them
     classes = metainfo.get('classes') or meta.get('CLASSES')
+    if not classes:
+        return {}
     palette = metainfo.get('palette', meta.get('PALETTE'))
-    return dict(metainfo, classes=tuple(classes), palette=_triples(palette)) if classes else {}
+    found = dict(metainfo, classes=tuple(classes), palette=_triples(palette))
+    if 'reduce_zero_label' not in found:
+        same_classes = found['classes'] == configured.get('classes')
+        keys = ('reduce_zero_label', *(('label_map',) if same_classes else ()))
+        found = {key: configured[key] for key in keys if key in configured} | found
+    return found
 
 
 def _of_config(cfg: Config) -> dict:
+    """What the metainfo of the config's data set would hold; its files need not be here."""
     for split in ('test', 'val', 'train'):
         loader = cfg.get(f'{split}_dataloader') or {}
         for _, dataset in find_dicts(loader.get('dataset'), 'type'):
-            own = getattr(class_of(dataset, DATASETS), 'METAINFO', {})
+            kind = class_of(dataset, DATASETS)
+            own = getattr(kind, 'METAINFO', {})
             metainfo = {**own, **(dataset.get('metainfo') or {})}
-            if metainfo.get('classes'):
-                reduced = dataset.get('reduce_zero_label', False)
-                classes, palette = tuple(metainfo['classes']), _triples(metainfo.get('palette'))
-                return dict(classes=classes, palette=palette, reduce_zero_label=reduced)
+            if not metainfo.get('classes'):
+                continue
+            found = dict(classes=tuple(metainfo['classes']))
+            if set(found['classes']) <= set(own.get('classes', ())):
+                found['label_map'] = kind.get_label_map(found['classes'])
+            found['palette'] = _triples(metainfo.get('palette'))
+            if found.get('label_map') and len(found['palette'] or ()) == len(own['classes']):
+                places = [list(own['classes']).index(name) for name in found['classes']]
+                found['palette'] = [found['palette'][place] for place in places]
+            reduced = dataset.get('reduce_zero_label', _default_of(kind, 'reduce_zero_label'))
+            return found if reduced is None else dict(found, reduce_zero_label=reduced)
     return {}
+
+
+def _default_of(kind: type | None, name: str):
+    """The default of an argument of a class, which may be that of a class it derives from."""
+    for each in getattr(kind, '__mro__', ()):
+        argument = inspect.signature(each.__init__).parameters.get(name)
+        if argument is not None:
+            return argument.default
+    return None
 
 
 def _triples(palette) -> list[list[int]] | None:

@@ -163,7 +163,12 @@ def write_share(share: float) -> str:
 
 def _find_encoding(metainfo: Mapping) -> tuple[MaskEncoding, str]:
     try:
-        return MaskEncoding.from_metainfo(metainfo), ''
+        encoding = MaskEncoding.from_metainfo(metainfo)
     except UsageError as error:
         plain = MaskEncoding(tuple(range(len(metainfo['classes']))))
         return plain, f'masks hold indices of classes: {error}'
+    if 'reduce_zero_label' in metainfo:
+        return encoding, ''
+    return encoding, (
+        'neither checkpoint nor config says if label files count from 0 or 1: masks count from 0'
+    )

@@ -11,7 +11,8 @@ from PIL import Image
 
 from mmseg_ext.engine.errors import UsageError
 from mmseg_ext.inference import Segmenter
-from mmseg_ext.inference.names import make_palette, read_class_names
+from mmseg_ext.inference.names import find_metainfo, make_palette, read_class_names
+from mmseg_ext.inference.outputs import Outputs
 from mmseg_ext.inference.pipeline import find_pipeline, refuse_torn_images
 
 
@@ -211,6 +212,30 @@ def test_names_come_from_the_checkpoint_else_from_the_config(run_dir, tmp_path):
     assert found.classes == tuple(METAINFO['classes']) and found.palette == METAINFO['palette']
     given = Segmenter.from_files(config, file, class_names=own)
     assert given.classes == own
+
+
+def test_given_names_keep_colours_and_encoding_of_the_checkpoint(run_dir, tmp_path):
+    own, swapped = METAINFO['classes'], {0: 1, 1: 0}
+    meta = dict(dataset_meta=dict(METAINFO, reduce_zero_label=True, label_map=swapped))
+    file = checkpoint_with(run_dir, tmp_path / 'a.pth', meta)
+    names = [name.upper() for name in own]
+    found = Segmenter.from_files(run_dir / 'tiny.py', file, class_names=names).metainfo
+    assert found == dict(meta['dataset_meta'], classes=tuple(names))
+
+
+def test_classes_chosen_of_a_data_set_keep_its_colours_and_labels():
+    dataset = dict(type='PascalVOCDataset', metainfo=dict(classes=['cat', 'dog']))
+    found = find_metainfo(None, {}, Config(dict(test_dataloader=dict(dataset=dataset))), 2, 'x')
+    places = [METAINFO['classes'].index(name) for name in ('cat', 'dog')]
+    assert found['palette'] == [METAINFO['palette'][place] for place in places]
+    assert [found['label_map'][place] for place in places] == [0, 1]
+    assert found['reduce_zero_label'] is False
+
+
+def test_where_nothing_tells_how_files_count_that_is_said(tmp_path):
+    names = ('a', 'b')
+    found = find_metainfo(names, {}, Config(), 2, 'x')
+    assert 'neither checkpoint nor config says' in Outputs(tmp_path, found).note
 
 
 def test_missing_names_and_those_of_another_length_are_named(run_dir, tmp_path):

@@ -133,6 +133,28 @@ def test_masks_count_as_the_data_set_does(main, tiny_config, photos, tmp_path, c
     assert 'classes 1 to 150' in capsys.readouterr().out
 
 
+def test_masks_of_checkpoints_without_metainfo_count_as_the_config_says(
+    main, tiny_config, photos, tmp_path, capsys
+):
+    """That ADE20K's files count from 1 is a default of its class."""
+    names = tmp_path / 'names.txt'
+    names.write_text('\n'.join(f'c{index}' for index in range(150)))
+    old = dict(CLASSES=ADE20KDataset.METAINFO['classes'], PALETTE=None)
+    ade = dict(type='ADE20KDataset', data_root='none', pipeline=[dict(type='LoadImageFromFile')])
+    ade['pipeline'].append(dict(type='PackSegInputs'))
+    changes = {'model.decode_head.num_classes': 150, 'test_dataloader.dataset': ade}
+    for index, (meta, options) in enumerate([({}, ()), (old, ()), ({}, ('--class-names', names))]):
+        run = write_run(tmp_path / f'ade{index}', tiny_config, meta, **changes)
+        segmenter = Segmenter.from_run(run)
+        out = tmp_path / f'out{index}'
+        main(run, photos / 'a.png', '--out', out, '--no-overlays', *options)
+        mask = np.array(Image.open(out / 'masks/a.png'))
+        assert np.array_equal(mask, segmenter.predict(photos / 'a.png') + 1)
+        assert 'note' not in capsys.readouterr().out
+        if meta == {}:
+            assert segmenter.palette == ADE20KDataset.METAINFO['palette']
+
+
 def test_masks_of_merged_classes_hold_indices(main, tiny_config, photos, tmp_path, capsys):
     names = tuple(f'c{index}' for index in range(21))
     meta = dict(dataset_meta=dict(classes=names, label_map={30: 0, 31: 0}))
