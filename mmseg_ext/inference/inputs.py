@@ -71,8 +71,9 @@ def find_inputs(words: Sequence[str]) -> tuple[list[Input], list[str]]:
 def name_apart(files: Sequence[Path], roots: Sequence[Path]) -> list[str]:
     """Names files by their path below a folder, without suffix; more where that is not unique.
 
-    Files that differ in the suffix alone keep it, after an underscore. Others get folders above
-    until their names differ. Names that differ in case alone count as equal, as some disks have it.
+    Files that differ in the suffix alone keep it, after an underscore, and a number if
+    another file is called that. Others get folders above until their names differ. Names that
+    differ in case alone count as equal, as some disks have it.
 
     Args:
         files: Absolute paths, each once.
@@ -82,6 +83,7 @@ def name_apart(files: Sequence[Path], roots: Sequence[Path]) -> list[str]:
     for index in _clashing([str(stem) for stem in stems]):
         file = files[index]
         stems[index] = file.with_name(file.name.replace('.', '_'))
+    stems = [Path(stem) for stem in _number([str(stem) for stem in stems])]
     depths = [
         len(file.relative_to(_absolute(root)).parts)
         for file, root in zip(files, roots, strict=True)
@@ -102,6 +104,18 @@ def name_apart(files: Sequence[Path], roots: Sequence[Path]) -> list[str]:
 def _clashing(names: Sequence[str]) -> list[int]:
     counts = Counter(name.lower() for name in names)
     return [index for index, name in enumerate(names) if counts[name.lower()] > 1]
+
+
+def _number(names: Sequence[str]) -> list[str]:
+    taken, numbered = {name.lower() for name in names}, []
+    seen: set[str] = set()
+    for name in names:
+        free, number = name, 2
+        while free.lower() in seen or (free != name and free.lower() in taken):
+            free, number = f'{name}_{number}', number + 1
+        seen.add(free.lower())
+        numbered.append(free)
+    return numbered
 
 
 def _list_folder(folder: Path) -> tuple[dict[Path, Path], list[str]]:

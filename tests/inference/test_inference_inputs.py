@@ -44,6 +44,10 @@ def test_two_inputs_of_one_name_are_told_apart(tree):
     # disks that do not tell cases apart would keep one of them
     assert names('b/x.png', 'd/X.png') == [('b/x.png', 'b/x'), ('d/X.png', 'd/X')]
     assert [name for _, name in names('c [1]')] == ['z_jpg', 'z_png']
+    for file in ('c.jpg', 'c.png', 'c_jpg.png', 'c_jpg_2.png'):
+        (tree / file).touch()
+    files = 'c.jpg', 'c.png', 'c_jpg.png', 'c_jpg_2.png'
+    assert [name for _, name in names(*files)] == ['c_jpg', 'c_png', 'c_jpg_3', 'c_jpg_2']
     every = [name for _, name in names('a', 'b', 'c [1]', 'a/sub/x.JPG')]
     assert len(every) == len({name.lower() for name in every}) == 6
 
