@@ -53,7 +53,9 @@ def segment_video(
         advance: Called with the number of frames of the video that were done, and their total.
 
     Raises:
-        UsageError: The video does not open or has no frame, or no mp4 can be written here.
+        UsageError: The video does not open or has no frame, or no mp4 can be written here, or the
+            disk is full.
+        KeyboardInterrupt: After both files were written with the frames so far.
     """
     if not source.path.is_file():
         raise UsageError(f'{source.path} is no file')
@@ -62,15 +64,20 @@ def segment_video(
     first = reader.read()
     if first is None:
         raise UsageError(f'{source.path} is no video that OpenCV reads, or has no frame')
-    shares, indices = [], []
+    shares, indices, stopped = [], [], None
     with _open_overlay(source, outputs, fps / every, first.shape[:2]) as write:
-        for batch in _batches(first, reader, every, batch_size):
-            labels = segmenter.predict_batch([frame for _, frame in batch])
-            for (index, frame), label in zip(batch, labels, strict=True):
-                indices.append(index)
-                shares.append(outputs.count(label))
-                write(frame, label, shares[-1])
-            advance(indices[-1] + 1, reader.frame_cnt)
+        try:
+            for batch in _batches(first, reader, every, batch_size):
+                labels = segmenter.predict_batch([frame for _, frame in batch])
+                for (index, frame), label in zip(batch, labels, strict=True):
+                    share = outputs.count(label)
+                    write(frame, label, share)
+                    indices.append(index)
+                    shares.append(share)
+                # the frames that are skipped between are done too
+                advance(min(indices[-1] + every, reader.frame_cnt), reader.frame_cnt)
+        except KeyboardInterrupt as error:  # what is done is kept
+            stopped = error
     path = outputs.out / 'shares' / f'{source.name}.csv'
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = (
@@ -78,6 +85,8 @@ def segment_video(
         for index, row in zip(indices, shares, strict=True)
     )
     write_csv(path, ('frame', 'seconds', *outputs.classes), rows)
+    if stopped is not None:
+        raise stopped
     read, note = reader.position, ''
     if read < reader.frame_cnt:
         note = f'{source.path} ends after {read} of the {reader.frame_cnt} frames that it announces'
@@ -118,10 +127,23 @@ def _open_overlay(
                 f'OpenCV cannot write {target} of {size[1]} x {size[0]} at {fps:g} frames a '
                 'second; --no-overlays writes the shares alone'
             )
+        written = 0
+
+        def write(*frame) -> None:
+            nonlocal written
+            writer.write(_draw(*frame, outputs))
+            written += 1
+
         try:
-            yield lambda *frame: writer.write(_draw(*frame, outputs))
+            yield write
         finally:
             writer.release()
+        # OpenCV says nothing of a disk that fills up
+        whole = int(cv2.VideoCapture(str(part)).get(cv2.CAP_PROP_FRAME_COUNT))
+        if whole < written:
+            raise UsageError(
+                f'{target} came out with {max(0, whole)} of {written} frames; is the disk full?'
+            )
 
 
 def _draw(frame: np.ndarray, label: np.ndarray, shares: np.ndarray, outputs: Outputs) -> np.ndarray:

@@ -1,6 +1,7 @@
 import csv
 import importlib.util
 import json
+import resource
 import sys
 
 import cv2
@@ -120,6 +121,44 @@ def test_a_video(main, run_dir, tmp_path, capsys):
     assert [row['frame'] for row in read_csv(tmp_path / 'out/shares/film.csv')] == ['0', '3', '6']
     drawn, fps = read_video(tmp_path / 'out/overlays/film.mp4')
     assert len(drawn) == 3 and fps == pytest.approx(10 / 3, abs=0.01)
+
+
+def make_film(path, frames=5):
+    return write_video(path, [make_image(seed, 64, 96) for seed in range(frames)])
+
+
+def test_a_full_disk_leaves_no_broken_film(main, run_dir, tmp_path, capsys, monkeypatch):
+    film, out = make_film(tmp_path / 'film.mp4'), tmp_path / 'out'
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill_up(self, images, predict=Segmenter.predict_batch):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
+        return predict(self, images)
+
+    monkeypatch.setattr(Segmenter, 'predict_batch', fill_up)
+    try:
+        with pytest.raises(SystemExit):
+            main(run_dir, film, '--out', out)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert 'film.mp4 came out with 0 of 5 frames; is the disk full?' in capsys.readouterr().err
+    assert not list((out / 'overlays').iterdir())
+
+
+def test_an_interrupted_film_keeps_what_is_done(main, run_dir, tmp_path, monkeypatch):
+    film, calls = make_film(tmp_path / 'film.mp4'), []
+
+    def interrupt(self, images, predict=Segmenter.predict_batch):
+        calls.append(images)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return predict(self, images)
+
+    monkeypatch.setattr(Segmenter, 'predict_batch', interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        main(run_dir, film, '--out', tmp_path / 'out')
+    assert len(read_video(tmp_path / 'out/overlays/film.mp4')[0]) == 2
+    assert len(read_csv(tmp_path / 'out/shares/film.csv')) == 2
 
 
 def test_masks_count_as_the_data_set_does(main, tiny_config, photos, tmp_path, capsys):
