@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -6,6 +8,11 @@ import pytest
 from mmseg_ext.engine.errors import UsageError
 from mmseg_ext.inference.inputs import RECORD, find_inputs
 from mmseg_ext.inference.predicting import in_batches
+
+
+def test_inputs_are_found_before_torch_is_imported():
+    check = "import sys, mmseg_ext.inference.inputs; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, '-c', check]).returncode == 0
 
 
 @pytest.fixture
