@@ -32,7 +32,8 @@ def load_network(
         The network, evaluating, on the device; the checkpoint's ``meta``; warnings.
 
     Raises:
-        UsageError: The checkpoint does not read, or fills less than ``guards.network_share``.
+        UsageError: The checkpoint does not read, fills less than ``guards.network_share``, or holds
+            weights that are no numbers.
     """
     guards = read_guards(cfg)
     content = read_checkpoint(checkpoint, unsafe=guards.unsafe_load)
@@ -45,6 +46,7 @@ def load_network(
     network.load_state_dict(
         {name: weight for name, weight in weights.items() if name not in other_shape}, strict=False
     )
+    _refuse_nan(network, checkpoint)
     if torch.device(device).type == 'cpu':
         model = revert_sync_batchnorm(model)
     meta = content.get('meta')
@@ -70,6 +72,18 @@ def check_device(device: str) -> None:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).strip().partition('\n')[0]
         raise UsageError(f'--device {device} cannot be used: {reason}') from error
+
+
+def _refuse_nan(network: nn.Module, checkpoint: str | Path) -> None:
+    bad = [name for name, weight in network.named_parameters() if not weight.isfinite().all()]
+    # a buffer may hold inf, as masks of attention do
+    bad += [name for name, buffer in network.named_buffers() if buffer.isnan().any()]
+    if bad:
+        more = f' and {len(bad) - 1} more' if bad[1:] else ''
+        raise UsageError(
+            f'{checkpoint} holds nan or inf in {bad[0]}{more}: its training diverged; take an '
+            'earlier checkpoint'
+        )
 
 
 def _model_config(cfg: Config, tta: bool) -> dict:
