@@ -30,9 +30,12 @@ def to_rgb(image: np.ndarray) -> np.ndarray:
     if image.ndim == 2:
         image = image[..., None]
     bgr = image[..., :3] if image.shape[2] >= 3 else np.repeat(image[..., :1], 3, axis=2)
-    if bgr.dtype != np.uint8:
+    if bgr.dtype == np.uint16:
+        bgr = (bgr >> 8).astype(np.uint8)
+    elif bgr.dtype != np.uint8:
+        bgr = np.nan_to_num(bgr)
         low, high = float(bgr.min()), float(bgr.max())
-        if low < 0 or high > 255:  # 16 bit, or normalised
+        if low < 0 or high > 255 or high <= 1:  # normalised, or of more bits
             bgr = (bgr - low) * (255 / max(high - low, 1e-6))
         bgr = bgr.astype(np.uint8)
     return np.ascontiguousarray(bgr[..., ::-1])

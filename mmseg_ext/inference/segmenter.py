@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from mmcv.transforms import LoadImageFromFile
@@ -15,17 +15,21 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.device import get_device
 from mmengine.registry import init_default_scope
+from PIL import Image as PILImage
 
 from mmseg_ext.engine.config import complete_config, load_config
 from mmseg_ext.engine.errors import UsageError, one_line
 from mmseg_ext.engine.tested_pipelines import find_tta_pipeline, without_truth
 
+from .arrays import to_bgr
 from .names import find_metainfo
 from .network import check_device, count_classes, load_network
 from .pipeline import find_pipeline, for_arrays, refuse_torn_images
 from .run_folder import find_run_files
 
-Image = str | Path | np.ndarray
+Image = str | Path | np.ndarray | PILImage.Image
+# in what torch says of images that are too small
+OF_SIZES = re.compile(r'\b(size|shape|dimension)s?\b', re.IGNORECASE)
 
 
 class Prepared(NamedTuple):
@@ -124,11 +128,12 @@ class Segmenter:
         """Predicts the class of every pixel.
 
         Args:
-            image: A file; or an array (H, W, 3) in BGR as OpenCV reads it, or (H, W) in grey.
+            image: A file; an image of Pillow's; or an array of uint8 or uint16 as OpenCV reads it:
+                (H, W, 3) in BGR, (H, W, 4) in BGRA, or (H, W) in grey.
 
         Returns:
-            (H, W), integer, in [0, classes). A file that EXIF says is turned gives the labels of
-            the upright image.
+            (H, W), integer, in [0, classes). An image that EXIF says is turned gives the labels of
+            the upright one.
 
         Raises:
             UsageError: The file does not read, or the array is no image.
@@ -151,10 +156,10 @@ class Segmenter:
 
     def prepare(self, image: Image) -> Prepared:
         """Runs the test pipeline on one image; threads may do so at the same time."""
-        if isinstance(image, np.ndarray):
+        if not isinstance(image, (str, Path)):
             if self._from_array is None:
                 self._from_array = Compose(for_arrays(self._steps))
-            sample, loaded = _run(self._from_array, dict(img=_three_channels(image)))
+            sample, loaded = _run(self._from_array, dict(img=to_bgr(image)))
         else:
             sample, loaded = _run(self._from_file, dict(img_path=str(image)))
         if sample is None:
@@ -178,6 +183,8 @@ class Segmenter:
                 '--batch-size, smaller images or --device cpu'
             ) from error
         except RuntimeError as error:
+            if not OF_SIZES.search(str(error)) or 'CUDA error' in str(error):
+                raise
             raise UsageError(
                 f'the network does not take {_describe(batch)}: {one_line(error)}'
             ) from error
@@ -188,7 +195,11 @@ class Segmenter:
 
 def _describe(batch: Sequence[Prepared]) -> str:
     height, width = batch[0].size[0][-2:]
-    return f'{len(batch)} images of {width} x {height} pixels'
+    said = f'{len(batch)} images of {width} x {height} pixels'
+    if batch[0].image is None or batch[0].image.shape[:2] == (height, width):
+        return said
+    height, width = batch[0].image.shape[:2]
+    return f'{said}, which the test pipeline makes of {width} x {height}'
 
 
 def _run(pipeline: Compose, results: dict) -> tuple[dict | None, np.ndarray | None]:
@@ -201,14 +212,3 @@ def _run(pipeline: Compose, results: dict) -> tuple[dict | None, np.ndarray | No
         if isinstance(transform, LoadImageFromFile):
             image = results['img']
     return results, image
-
-
-def _three_channels(image: np.ndarray) -> np.ndarray:
-    """Grey and BGRA as what OpenCV makes of such files: BGR."""
-    if image.size and image.ndim == 2:
-        return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
-    if image.size and image.ndim == 3 and image.shape[2] == 4:
-        return cv2.cvtColor(image, cv2.COLOR_BGRA2BGR)
-    if not image.size or image.ndim != 3:
-        raise UsageError(f'an array of shape {image.shape} is no image: it needs (H, W, 3)')
-    return image

@@ -135,6 +135,43 @@ def test_arrays_that_are_no_images_are_named(segmenter, shape):
         segmenter.predict(np.zeros(shape, np.uint8))
 
 
+@pytest.mark.parametrize('image', [np.zeros((9, 9, 3), np.float32), np.zeros((9, 9, 3), int), None])
+def test_what_is_no_image_of_bytes_is_named(segmenter, image):
+    with pytest.raises(UsageError, match='is no image'):
+        segmenter.predict(image)
+
+
+def test_images_of_pillow_and_of_16_bits_are_those_of_files(segmenter, tmp_path):
+    image = make_image()
+    expected = segmenter.predict(image)
+    assert np.array_equal(segmenter.predict(image.astype(np.uint16) * 256 + 77), expected)
+    pillow = Image.fromarray(image[..., ::-1])
+    assert np.array_equal(segmenter.predict(pillow), expected)
+    pillow.putalpha(77)
+    assert np.array_equal(segmenter.predict(pillow), expected)
+    deep = Image.fromarray(image[..., 0].astype(np.uint16) * 256)
+    assert np.array_equal(segmenter.predict(deep), segmenter.predict(image[..., 0]))
+
+
+@pytest.mark.parametrize('said', ['CUDA error: device-side assert triggered', 'weights went'])
+def test_errors_that_images_are_not_to_blame_for_stay(segmenter, monkeypatch, said):
+    def fail(batch):
+        raise RuntimeError(said)
+
+    monkeypatch.setattr(segmenter.model, 'test_step', fail)
+    with pytest.raises(RuntimeError, match=said) as error:
+        segmenter.predict(make_image())
+    assert not isinstance(error.value, UsageError)
+
+
+def test_weights_that_are_no_numbers_are_refused(run_dir, tmp_path):
+    content = torch.load(run_dir / 'best_mIoU_epoch_2.pth', weights_only=False)
+    content['state_dict']['decode_head.conv_seg.bias'][3] = float('nan')
+    torch.save(content, tmp_path / 'a.pth')
+    with pytest.raises(UsageError, match=r'nan or inf in decode_head.conv_seg.bias: its training'):
+        Segmenter.from_files(run_dir / 'tiny.py', tmp_path / 'a.pth')
+
+
 def test_a_file_that_is_cut_off_is_named(segmenter, tmp_path):
     file = tmp_path / 'a.jpg'
     Image.fromarray(make_image()).save(file)

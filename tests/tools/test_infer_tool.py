@@ -268,6 +268,8 @@ def test_pictures_of_any_kind_of_pixel_can_be_shown():
     assert to_rgb(bgr.astype(np.float32)).tolist() == [[[30, 20, 10]]]
     deep = np.array([[0, 65535]], np.uint16)
     assert to_rgb(deep)[0, :, 0].tolist() == [0, 255]
+    assert to_rgb(np.full((1, 1), 300, np.uint16)).tolist() == [[[1, 1, 1]]]
+    assert to_rgb(np.array([[0, 1.0]], np.float32))[0, :, 0].tolist() == [0, 255]
     assert to_rgb(np.zeros((2, 2, 7), np.uint8)).shape == (2, 2, 3)
 
 
