@@ -1,15 +1,16 @@
 #!/usr/bin/env python
 """Predicts the classes of new images and videos.
 
-MODEL is a run's folder (its best checkpoint, else its newest whole one), or a config (.py), which
-its checkpoint has to follow. Inputs are images, folders (with all below them), quoted glob patterns
-and videos. Below --out come:
+MODEL is a run's folder (its best checkpoint, else its newest whole one; or the one that follows),
+or a config (.py), which its checkpoint has to follow. Inputs are images, folders (with all below
+them), quoted glob patterns and videos. Below --out come:
   masks/NAME.png        labels, as the data set's own label files hold them
   overlays/NAME.png     the image with the colours of the classes and a legend; NAME.mp4 of a video
   classes.csv           the share of pixels of every class in every image
   shares/NAME.csv       the same of the frames of a video
   predictions.json      what made them
-The exit status is 1 if an input could not be predicted.
+What the same model predicted there before is kept. The exit status is 1 if an input could not be
+predicted, or not all of it.
 """
 
 import argparse
@@ -24,9 +25,12 @@ from mmseg_ext.engine.cli import KeyValues
 from mmseg_ext.engine.errors import UsageError, run_command
 from mmseg_ext.inference.inputs import IMAGES, VIDEOS, Input, find_inputs
 
+WEIGHTS = ('.pth', '.pt')
+
 EXAMPLES = """examples:
   python tools/infer.py work_dirs/NAME photos/
   python tools/infer.py work_dirs/NAME 'photos/**/*.jpg' film.mp4 --out predicted
+  python tools/infer.py work_dirs/NAME work_dirs/NAME/epoch_16.pth photos/
   python tools/infer.py CONFIG CHECKPOINT photo.jpg --classes car person --alpha 0.7
   python tools/infer.py CONFIG CHECKPOINT photos/ --class-names names.txt --tta --batch-size 8
 """
@@ -37,10 +41,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('model', metavar='MODEL', help="a run's folder, or CONFIG CHECKPOINT")
+    parser.add_argument('model', metavar='MODEL', help='RUN, RUN CHECKPOINT or CONFIG CHECKPOINT')
     parser.add_argument('inputs', nargs='+', metavar='INPUT', help='image, folder, glob or video')
     parser.add_argument(
-        '--out', type=Path, metavar='DIR', help='folder to write (default: predictions/NAME)'
+        '--out',
+        type=Path,
+        metavar='DIR',
+        help='folder to write (default: predictions/RUN or predictions/CONFIG-CHECKPOINT)',
     )
     parser.add_argument(
         '--classes', nargs='+', metavar='NAME', help='colour these classes alone in overlays'
@@ -62,7 +69,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--every', type=int, default=1, metavar='N', help='of a video, each Nth frame (default: 1)'
     )
     parser.add_argument(
-        '--overwrite', action='store_true', help='write into a folder that holds other files'
+        '--overwrite', action='store_true', help='write into a folder of other things'
     )
     parser.add_argument(
         '--cfg-options', nargs='+', action=KeyValues, metavar='KEY=VALUE', help='change settings'
@@ -84,18 +91,25 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def split_model(model: str, words: Sequence[str]) -> tuple[tuple[Path, ...], list[str]]:
-    """Tells the model from the inputs: one folder, or a config and the checkpoint after it."""
+def split_model(model: str, words: Sequence[str]) -> tuple[Path, str | None, list[str]]:
+    """Tells the model from the inputs: a run or a config, the checkpoint after it, the rest."""
+    checkpoint, *rest = words
     if Path(model).suffix != '.py':
         if Path(model).is_file():
             raise UsageError(f"{model} is a file: first comes a run's folder, or a config (.py)")
-        return (Path(model),), list(words)
-    checkpoint, *rest = words
+        if Path(checkpoint).suffix not in WEIGHTS:
+            return Path(model), None, list(words)
     if Path(checkpoint).is_dir() or Path(checkpoint).suffix.lower() in (*IMAGES, *VIDEOS):
         raise UsageError(f'{checkpoint} is no checkpoint: after a config comes its checkpoint')
     if not rest:
-        raise UsageError(f'no input: after CONFIG CHECKPOINT come images, got {checkpoint} alone')
-    return (Path(model), Path(checkpoint)), rest
+        raise UsageError(f'no input: after the checkpoint come images, got {checkpoint} alone')
+    return Path(model), checkpoint, rest
+
+
+def name_folder(model: Path, checkpoint: str | None) -> Path:
+    """The folder of predictions, by default, of a run or of a config and its checkpoint."""
+    name = model.resolve().name.removesuffix('.py')
+    return Path('predictions', f'{name}-{Path(checkpoint).stem}' if checkpoint else name)
 
 
 def check_apart(out: Path, inputs: Sequence[Input]) -> None:
@@ -108,9 +122,11 @@ def check_apart(out: Path, inputs: Sequence[Input]) -> None:
 def main(argv: list[str] | None = None) -> None:
     """Predicts."""
     args = parse_args(argv)
-    model, words = split_model(args.model, args.inputs)
+    model, checkpoint, words = split_model(args.model, args.inputs)
     inputs, notes = find_inputs(words)
-    out = args.out or Path('predictions') / (model[0].resolve().stem)
+    if any(Path(word).resolve() == model.resolve() for word in words):
+        notes.append(f"the images of {model} are the run's own pictures")
+    out = args.out or name_folder(model, checkpoint)
     check_apart(out, inputs)
 
     # they bring torch and MMSegmentation, which take seconds to import
@@ -120,11 +136,14 @@ def main(argv: list[str] | None = None) -> None:
     from mmseg_ext.inference.names import read_class_names
     from mmseg_ext.inference.outputs import Outputs, check_folder
     from mmseg_ext.inference.predicting import predict_inputs
-    from mmseg_ext.inference.run_folder import find_run_files
+    from mmseg_ext.inference.run_folder import find_config, find_run_files
 
     check_folder(out, args.overwrite)
     names = read_class_names(args.class_names)
-    config, checkpoint = find_run_files(*model) if len(model) == 1 else model
+    if checkpoint is None:
+        config, checkpoint = find_run_files(model)
+    else:
+        config = model if model.suffix == '.py' else find_config(model)
     cfg = load_config(str(config), args.cfg_options)
     apply_guards(cfg, args)
     segmenter = Segmenter(cfg, checkpoint, args.device, args.tta, names)
@@ -133,21 +152,26 @@ def main(argv: list[str] | None = None) -> None:
         shown = find_classes(args.classes, segmenter.classes, str(checkpoint))
     overlays = not args.no_overlays
     outputs = Outputs(out, segmenter.metainfo, args.alpha, shown, overlays, args.overwrite)
-    outputs.record(config=str(config), checkpoint=str(checkpoint), tta=args.tta)
+    options = {key: str(value) for key, value in (args.cfg_options or {}).items()}
+    outputs.record(
+        config=str(config), checkpoint=str(checkpoint), tta=args.tta, cfg_options=options
+    )
+    has_masks = not all(source.is_video for source in inputs)
 
     console = Console(highlight=False, soft_wrap=True)
     console.print(
         f'{checkpoint} on {segmenter.device}, {len(segmenter.classes)} classes', markup=False
     )
-    for note in [*notes, *segmenter.warnings, outputs.note]:
+    for note in [*notes, *segmenter.warnings, outputs.note if has_masks else '']:
         if note:
             console.print(f'note: {note}', markup=False)
     failures = predict_inputs(segmenter, inputs, outputs, console, args.batch_size, args.every)
-    console.print(f'predictions: {out} (masks: {outputs.encoding})', markup=False)
+    masks = f' (masks: {outputs.encoding})' if has_masks else ''
+    console.print(f'predictions: {out}{masks}', markup=False)
     if failures:
         for failure in failures:
             print(f'error: {failure}', file=sys.stderr)
-        print(f'{len(failures)} of {len(inputs)} inputs were skipped', file=sys.stderr)
+        print(f'{len(failures)} of {len(inputs)} inputs were skipped or cut off', file=sys.stderr)
         sys.exit(1)
 
 

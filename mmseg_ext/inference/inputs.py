@@ -53,6 +53,8 @@ def find_inputs(words: Sequence[str]) -> tuple[list[Input], list[str]]:
     notes: list[str] = []
     for word in words:
         path = Path(word)
+        if '://' in word:
+            raise UsageError(f'{word} is an address: download it, and name the file')
         if path.is_dir():
             files, note = _list_folder(path)
             notes += note

@@ -71,7 +71,9 @@ def check_device(device: str) -> None:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).strip().partition('\n')[0]
-        raise UsageError(f'--device {device} cannot be used: {reason}') from error
+        raise UsageError(
+            f'--device {device} cannot be used: {reason}; give cuda, cuda:0 or cpu'
+        ) from error
 
 
 def _refuse_nan(network: nn.Module, checkpoint: str | Path) -> None:

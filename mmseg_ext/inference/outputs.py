@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mmseg_ext.engine.errors import UsageError
-from mmseg_ext.records.files import replacing, write_json
+from mmseg_ext.records.files import read_json, replacing, write_json
 from mmseg_ext.records.masks import MaskEncoding, write_mask
 
 from .inputs import RECORD, Input
@@ -35,10 +35,7 @@ class Outputs:
         alpha: Weight of the colours.
         shown: Classes to colour; None: all.
         overlays: Draw them.
-        overwrite: Take a folder that holds other things.
-
-    Raises:
-        UsageError: The folder holds things that are no predictions.
+        overwrite: Take a folder of another model's predictions too.
     """
 
     def __init__(
@@ -50,17 +47,30 @@ class Outputs:
         overlays: bool = True,
         overwrite: bool = False,
     ) -> None:
-        check_folder(out, overwrite)
-        self.out, self.overlays = out, overlays
+        self.out, self.overlays, self.overwrite = out, overlays, overwrite
         self.classes, self.palette = metainfo['classes'], metainfo['palette']
         self.alpha, self.shown = alpha, shown
         self.encoding, self.note = _find_encoding(metainfo)
         self.rows: dict[str, tuple[Path, np.ndarray, tuple[int, int]]] = {}
+        self.is_same = False  # as what made the predictions that are there
         out.mkdir(parents=True, exist_ok=True)
 
     def record(self, **facts) -> None:
-        """Writes what makes these predictions, which also marks the folder as ours."""
-        write_json(self.out / RECORD, dict(facts, classes=self.classes, masks=str(self.encoding)))
+        """Writes what makes these predictions, which also marks the folder as ours.
+
+        Raises:
+            UsageError: The folder holds those of another model.
+        """
+        before = read_json(self.out / RECORD)
+        now = dict(facts, classes=list(self.classes), masks=str(self.encoding))
+        self.is_same = bool(before) and all(before.get(key) == now[key] for key in now)
+        if before and not self.is_same and not self.overwrite:
+            key = next(key for key in now if before.get(key) != now[key])
+            raise UsageError(
+                f'{self.out} holds predictions of another model: {key} was {before.get(key)}, is '
+                f'{now[key]}; name another folder with --out, or pass --overwrite'
+            )
+        write_json(self.out / RECORD, now)
 
     def add(self, source: Input, image: np.ndarray | None, label: np.ndarray) -> None:
         """Writes the mask and the overlay of an image.
@@ -89,13 +99,20 @@ class Outputs:
         return np.bincount(label.ravel(), minlength=len(self.classes)) / max(1, label.size)
 
     def write_shares(self, order: Sequence[Input]) -> None:
-        """Writes ``classes.csv``: a row an image, in the order of the inputs, a column a class."""
+        """Writes ``classes.csv``: a row an image, in the order of the inputs, a column a class.
+
+        Rows of other images that the same model made before stay, ahead.
+        """
+        table = self.out / 'classes.csv'
         rows = []
+        if self.is_same and table.is_file():
+            with table.open(newline='', encoding='utf-8') as file:
+                rows = [row for row in list(csv.reader(file))[1:] if row[0] not in self.rows]
         for name in [source.name for source in order if source.name in self.rows]:
             path, shares, (height, width) = self.rows[name]
             rows.append((name, path, width, height, *map(write_share, shares)))
         header = ('name', 'image', 'width', 'height', *self.classes)
-        write_csv(self.out / 'classes.csv', header, rows)
+        write_csv(table, header, rows)
 
     def print_table(self, console: Console) -> None:
         """Prints the most frequent classes of all images."""

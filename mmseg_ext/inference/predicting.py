@@ -49,7 +49,7 @@ def predict_inputs(
         every: Of videos, each so-many-th frame.
 
     Returns:
-        For each input that could not be predicted, its file and why.
+        For each input that could not be predicted, or not all of it, its file and why.
     """
     images = [source for source in inputs if not source.is_video]
     videos = [source for source in inputs if source.is_video]
@@ -140,7 +140,7 @@ def _predict_video(
             failures.append(_name(source, error))
             return
     if result.note:
-        console.print(f'note: {result.note}', markup=False, highlight=False, soft_wrap=True)
+        failures.append(result.note)
     pixels = np.full(len(result.shares), result.size[0] * result.size[1])
     print_shares(console, outputs.classes, result.shares, pixels, 'frames')
 

@@ -16,13 +16,17 @@ def find_run_files(folder: Path) -> tuple[Path, Path]:
     Raises:
         UsageError: There is no such folder, or it lacks a config or a whole checkpoint.
     """
+    return find_config(folder), _find_checkpoint(folder)
+
+
+def find_config(folder: Path) -> Path:
+    """Finds the config that a run itself wrote; of several that of metrics.json, or the newest.
+
+    Raises:
+        UsageError: There is none, or no such folder.
+    """
     if not folder.is_dir():
         raise UsageError(f'there is no folder {folder}; a run is in work_dirs/NAME_OF_CONFIG')
-    return _find_config(folder), _find_checkpoint(folder)
-
-
-def _find_config(folder: Path) -> Path:
-    """The config that the run itself wrote; of several the one of metrics.json, or the newest."""
     named = Path(read_metrics(folder).get('config') or 'none').name
     if named.endswith('.py') and (folder / named).is_file():
         return folder / named

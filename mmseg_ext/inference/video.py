@@ -74,8 +74,8 @@ def segment_video(
                     write(frame, label, share)
                     indices.append(index)
                     shares.append(share)
-                # the frames that are skipped between are done too
-                advance(min(indices[-1] + every, reader.frame_cnt), reader.frame_cnt)
+                advance(reader.position, reader.frame_cnt)
+            advance(reader.position, reader.frame_cnt)
         except KeyboardInterrupt as error:  # what is done is kept
             stopped = error
     path = outputs.out / 'shares' / f'{source.name}.csv'
@@ -88,7 +88,8 @@ def segment_video(
     if stopped is not None:
         raise stopped
     read, note = reader.position, ''
-    if read < reader.frame_cnt:
+    # files that do not count their frames let OpenCV estimate
+    if read < 0.99 * reader.frame_cnt - 1:
         note = f'{source.path} ends after {read} of the {reader.frame_cnt} frames that it announces'
     return VideoResult(np.array(shares), first.shape[:2], note)
 

@@ -5,6 +5,7 @@ import resource
 import sys
 
 import cv2
+import mmcv
 import numpy as np
 import pytest
 import torch
@@ -94,7 +95,7 @@ def test_bad_files_are_named_skipped_and_counted(main, run_dir, photos, tmp_path
         'no.mp4 is no video',
     ):
         assert name in said
-    assert '4 of 7 inputs were skipped' in said
+    assert '4 of 7 inputs were skipped or cut off' in said
     assert len(read_csv(out / 'classes.csv')) == 3
     assert not (out / 'overlays').exists() and not (out / 'shares').exists()
 
@@ -239,7 +240,37 @@ def test_what_is_there_is_not_overwritten(main, run_dir, photos, tmp_path):
     check_error(main, r'lies in --out', run_dir, photos, '--out', photos, '--overwrite')
     main(run_dir, photos, '--out', out, '--overwrite', '--no-overlays')
     main(run_dir, photos / 'a.png', '--out', out, '--no-overlays')
-    assert (out / 'mine.txt').exists() and len(read_csv(out / 'classes.csv')) == 1
+    assert (out / 'mine.txt').exists()
+
+
+def test_a_folder_takes_predictions_of_one_model(main, run_dir, photos, tmp_path):
+    out, best = tmp_path / 'out', run_dir / 'best_mIoU_epoch_2.pth'
+    words = ('--out', out, '--no-overlays')
+    main(run_dir, photos / 'a.png', *words)
+    first = read_csv(out / 'classes.csv')
+    main(run_dir, best, photos / 'b.png', *words)
+    main(run_dir, photos / 'b.png', *words)
+    rows = read_csv(out / 'classes.csv')
+    assert [row['name'] for row in rows] == ['a', 'b'] and rows[0] == first[0]
+    other = best.with_name('epoch_1.pth')
+    other.write_bytes(best.read_bytes())
+    again = (run_dir, other, photos / 'b.png', *words)
+    check_error(main, r'another model: checkpoint was .*best.*, is .*epoch_1.pth;', *again)
+    main(*again, '--overwrite')
+    assert [row['name'] for row in read_csv(out / 'classes.csv')] == ['b']
+    assert json.loads((out / 'predictions.json').read_text())['checkpoint'] == str(other)
+    other.unlink()
+
+
+def test_a_video_that_is_cut_off_is_told(main, run_dir, tmp_path, capsys, monkeypatch):
+    film = make_film(tmp_path / 'film.mp4')
+    announced = property(lambda reader: 50)
+    monkeypatch.setattr(mmcv.VideoReader, 'frame_cnt', announced)
+    with pytest.raises(SystemExit) as end:
+        main(run_dir, film, '--out', tmp_path / 'out', '--no-overlays')
+    said = capsys.readouterr()
+    assert end.value.code == 1 and 'ends after 5 of the 50 frames' in said.err
+    assert 'masks' not in said.out and len(read_csv(tmp_path / 'out/shares/film.csv')) == 5
 
 
 def test_bad_command_lines_are_named(main, run_dir, photos, tmp_path):
@@ -252,6 +283,9 @@ def test_bad_command_lines_are_named(main, run_dir, photos, tmp_path):
     check_error(main, 'is no checkpoint', config, photos, *out)
     check_error(main, 'no input', config, weights, *out)
     check_error(main, 'no checkpoint at', config, tmp_path / 'x.pth', image, *out)
+    check_error(main, 'no input', run_dir, weights, *out)
+    check_error(main, 'is an address', run_dir, 'https://some.where/a.png', *out)
+    check_error(main, 'give cuda, cuda:0 or cpu', run_dir, image, *out, '--device', 'gpu')
     check_error(main, '--alpha 2', run_dir, image, *out, '--alpha', 2)
     check_error(main, '--batch-size 0', run_dir, image, *out, '--batch-size', 0)
     check_error(main, '--every 0', run_dir, image, *out, '--every', 0)
