@@ -8,16 +8,16 @@ from pathlib import Path
 
 import mmcv
 import numpy as np
-from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
 from mmseg_ext.engine.errors import UsageError
 from mmseg_ext.records.files import read_json, replacing, write_json
 from mmseg_ext.records.masks import MaskEncoding, write_mask
+from mmseg_ext.records.panels import add_legend, write_picture
 
 from .inputs import RECORD, Input
-from .overlay import add_legend_below, blend, make_entries, to_rgb
+from .overlay import blend, make_legend, to_rgb
 
 TOP = 10  # classes in the terminal
 
@@ -73,7 +73,7 @@ class Outputs:
         write_json(self.out / RECORD, now)
 
     def add(self, source: Input, image: np.ndarray | None, label: np.ndarray) -> None:
-        """Writes the mask and the overlay of an image.
+        """Writes the mask and the overlay of an image; threads may do so at the same time.
 
         Args:
             source: The image.
@@ -81,18 +81,19 @@ class Outputs:
             label: (H, W), integer.
         """
         shares = self.count(label)
-        self.rows[source.name] = (source.path, shares, label.shape)
         write_mask(self.out / 'masks' / f'{source.name}.png', label, self.encoding)
-        if not self.overlays:
-            return
+        if self.overlays:
+            self._draw(source, image, label, shares)
+        self.rows[source.name] = (source.path, shares, label.shape)
+
+    def _draw(
+        self, source: Input, image: np.ndarray | None, label: np.ndarray, shares: np.ndarray
+    ) -> None:
         picture = to_rgb(mmcv.imread(str(source.path)) if image is None else image)
         mixed = blend(picture, label, self.palette, self.alpha, self.shown)
-        entries = make_entries(shares, self.classes, self.palette, self.shown)
+        legend = make_legend(shares, self.classes, self.palette, self.shown)
         path = self.out / 'overlays' / f'{source.name}.png'
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as part:
-            # photographs: a higher level takes four times as long for a tenth of the size
-            Image.fromarray(add_legend_below(mixed, entries)).save(part, 'PNG', compress_level=1)
+        write_picture(path, add_legend(mixed, legend))
 
     def count(self, label: np.ndarray) -> np.ndarray:
         """The share of pixels of each class, (classes,)."""

@@ -11,7 +11,6 @@ from PIL import Image, ImageDraw, ImageFont
 
 MAX_ENTRIES = 24  # of a legend
 LEAST_SHARE = 0.001  # of the pixels, below which a class is left out of the legend
-LEAST_WIDTH = 240  # pixels that a legend needs
 
 
 class Entry(NamedTuple):
@@ -60,7 +59,8 @@ def blend(
     Returns:
         (H, W, 3), uint8.
     """
-    colours = np.array(palette, np.uint8)[label]
+    # a third of the time of palette[label]
+    colours = np.take(np.array(palette, np.uint8), label, axis=0)
     mixed = cv2.addWeighted(image, 1 - alpha, colours, alpha, 0)
     if shown is None:
         return mixed
@@ -80,35 +80,24 @@ def make_entries(
         for index in order
         if shares[index] >= LEAST_SHARE and (shown is None or index in shown)
     ]
-    return [
-        Entry(classes[index], palette[index], float(shares[index]))
-        for index in chosen[:MAX_ENTRIES]
-    ]
+    return [Entry(classes[index], palette[index], float(shares[index])) for index in chosen]
 
 
-def add_legend_below(picture: np.ndarray, entries: Sequence[Entry]) -> np.ndarray:
-    """Adds a white strip with the legend; narrow pictures are widened with white.
+def make_legend(
+    shares: np.ndarray,
+    classes: Sequence[str],
+    palette: Sequence[Sequence[int]],
+    shown: Sequence[int] | None = None,
+) -> dict[str, Sequence[int]]:
+    """Colours by name and share, as ``add_legend`` takes them, and how many classes are left out.
 
-    Args:
-        picture: (H, W, 3), uint8, RGB.
-        entries: Of ``make_entries``.
+    The arguments are those of ``make_entries``.
     """
-    height, width = picture.shape[:2]
-    size = int(np.clip(max(height, width) / 42, 11, 40))
-    font = _font(size)
-    total = max(width, LEAST_WIDTH)
-    step = max((font.getlength(str(entry)) for entry in entries), default=0) + 3 * size
-    across = max(1, int(total // step))
-    row = round(1.5 * size)
-    rows = -(-len(entries) // across)
-    canvas = Image.new('RGB', (total, height + row * rows + size // 2), 'white')
-    canvas.paste(Image.fromarray(picture), (0, 0))
-    draw = ImageDraw.Draw(canvas)
-    for index, entry in enumerate(entries):
-        left = (index % across) * (total / across) + size / 2
-        top = height + size / 3 + (index // across) * row
-        _draw_entry(draw, entry, left, top, size, font, 'black')
-    return np.array(canvas)
+    entries = make_entries(shares, classes, palette, shown)
+    legend = {str(entry): entry.colour for entry in entries[:MAX_ENTRIES]}
+    if entries[MAX_ENTRIES:]:
+        legend[f'and {len(entries) - MAX_ENTRIES} more'] = (255, 255, 255)
+    return legend
 
 
 def add_legend_inside(picture: np.ndarray, entries: Sequence[Entry]) -> np.ndarray:

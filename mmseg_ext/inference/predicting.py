@@ -20,6 +20,7 @@ from rich.progress import (
 
 from mmseg_ext.datasets.bad_samples import NOT_OF_A_FILE
 from mmseg_ext.engine.errors import UsageError, one_line
+from mmseg_ext.records.background import Background
 
 from .inputs import Input
 from .outputs import Outputs, print_shares
@@ -54,6 +55,7 @@ def predict_inputs(
     images = [source for source in inputs if not source.is_video]
     videos = [source for source in inputs if source.is_video]
     failures: list[str] = []
+    writing = Background()
     try:
         with _progress(console) as progress:
             task = progress.add_task('images', total=len(images), visible=bool(images))
@@ -65,10 +67,14 @@ def predict_inputs(
                     failures += [_name(source, error) for source, _ in batch]
                     continue
                 for (source, prepared), label in zip(batch, labels, strict=True):
-                    outputs.add(source, prepared.image, label)
+                    writing.submit(outputs.add, source, prepared.image, label)
+                if writing.error is not None:  # a full disk, for one
+                    break
                 progress.update(task, completed=len(outputs.rows) + len(failures))
+            writing.finish()
             progress.update(task, completed=len(images))
     finally:  # what an interrupted run has done counts
+        writing.pool.shutdown()
         if images:
             outputs.write_shares(images)
     outputs.print_table(console)

@@ -13,7 +13,7 @@ from mmseg_ext.records.files import replacing
 
 from .inputs import Input
 from .outputs import Outputs, write_csv, write_share
-from .overlay import add_legend_inside, blend, make_entries, to_rgb
+from .overlay import MAX_ENTRIES, add_legend_inside, blend, make_entries, to_rgb
 from .segmenter import Segmenter
 
 DEFAULT_FPS = 25.0  # where a file does not say
@@ -149,7 +149,7 @@ def _open_overlay(
 
 def _draw(frame: np.ndarray, label: np.ndarray, shares: np.ndarray, outputs: Outputs) -> np.ndarray:
     mixed = blend(to_rgb(frame), label, outputs.palette, outputs.alpha, outputs.shown)
-    entries = make_entries(shares, outputs.classes, outputs.palette, outputs.shown)
+    entries = make_entries(shares, outputs.classes, outputs.palette, outputs.shown)[:MAX_ENTRIES]
     # by class: an order by share would jump from frame to frame
     entries.sort(key=lambda entry: outputs.classes.index(entry.name))
     return np.ascontiguousarray(add_legend_inside(mixed, entries)[..., ::-1])

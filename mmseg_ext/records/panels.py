@@ -19,6 +19,7 @@ from .files import replacing
 FONT = Path(matplotlib.get_data_path(), 'fonts/ttf/DejaVuSans.ttf')
 MIN_WIDTH = 320  # pixels of a panel, below which headings do not fit
 MAX_TEXT = 26  # pixels of a line
+MAX_LINE = 48  # the same of a single picture
 
 
 class Panel(NamedTuple):
@@ -58,11 +59,9 @@ def compose(
     line = min(MAX_TEXT, max(16, width // 24))
     gap = line // 3
     across = max(map(len, rows)) * (width + gap) + gap
-    places = _place_legend(legend, across, line, gap)
-    below = places[-1][2] + line + gap if places else 0
     above = line + 2 * gap
     heights = [max(view.shape[0] for view in row) + line + gap for row in views]
-    canvas = np.full((above + sum(heights) + gap + below, across, 3), 255, np.uint8)
+    canvas = np.full((above + sum(heights), across, 3), 255, np.uint8)
     top, texts = above, [(title, gap, gap)]
     for row, row_views, height in zip(rows, views, heights, strict=True):
         for column, (panel, view) in enumerate(zip(row, row_views, strict=True)):
@@ -74,11 +73,35 @@ def compose(
     draw, font = ImageDraw.Draw(picture), _font(line)
     for text, left, upper in texts:
         draw.text((left, upper), _fitting(text, across - left, line), 'black', font)
-    for name, left, upper in places:
-        box = (left, top + gap + upper, left + line, top + gap + upper + line - 3)
+    return add_legend(np.asarray(picture), legend, line)
+
+
+def add_legend(
+    picture: np.ndarray, legend: Mapping[str, Sequence[int]], line: int | None = None
+) -> np.ndarray:
+    """Adds a white strip with a legend below a picture; narrow ones are widened with white.
+
+    Args:
+        picture: (H, W, 3), uint8, RGB.
+        legend: RGB triples by name.
+        line: Height of a line in pixels; default: as fits the picture.
+    """
+    height, width = picture.shape[:2]
+    line = line or min(MAX_LINE, max(16, max(height, width) // 42))
+    gap, across = line // 3, max(MIN_WIDTH, width)
+    places = _place_legend(legend, across, line, gap)
+    below = gap + (places[-1][2] + line + gap if places else 0)
+    canvas = np.full((height + below, across, 3), 255, np.uint8)
+    canvas[:height, :width] = picture
+    strip = Image.fromarray(canvas[height:])
+    draw, font = ImageDraw.Draw(strip), _font(line)
+    for name, left, top in places:
+        box = (left, gap + top, left + line, gap + top + line - 3)
         draw.rectangle(box, tuple(int(value) for value in legend[name]), 'grey')
-        draw.text((left + line + gap, top + gap + upper), name, 'black', font)
-    return np.asarray(picture)
+        text = _fitting(name, across - left - line - gap, line)
+        draw.text((left + line + gap, gap + top), text, 'black', font)
+    canvas[height:] = np.asarray(strip)
+    return canvas
 
 
 def write_picture(path: Path, picture: np.ndarray) -> None:

@@ -1,4 +1,5 @@
 import csv
+import errno
 import importlib.util
 import json
 import resource
@@ -15,13 +16,15 @@ from PIL import Image
 
 from mmseg_ext.engine.errors import UsageError
 from mmseg_ext.inference import Segmenter
+from mmseg_ext.inference.outputs import Outputs
 from mmseg_ext.inference.overlay import (
-    add_legend_below,
     add_legend_inside,
     blend,
     make_entries,
+    make_legend,
     to_rgb,
 )
+from mmseg_ext.records.panels import MIN_WIDTH, add_legend
 
 sys.path.insert(0, str(ROOT / 'tests/inference'))
 from made_runs import make_image, read_video, write_run, write_video
@@ -160,6 +163,21 @@ def test_an_interrupted_film_keeps_what_is_done(main, run_dir, tmp_path, monkeyp
         main(run_dir, film, '--out', tmp_path / 'out')
     assert len(read_video(tmp_path / 'out/overlays/film.mp4')[0]) == 2
     assert len(read_csv(tmp_path / 'out/shares/film.csv')) == 2
+
+
+def test_a_full_disk_ends_the_work_and_names_the_file(main, run_dir, photos, tmp_path, monkeypatch):
+    for index in range(60):
+        cv2.imwrite(str(photos / f'more{index}.png'), make_image(index))
+    calls = []
+
+    def fill_up(self, source, image, label):
+        calls.append(source)
+        raise OSError(errno.ENOSPC, 'No space left on device', 'masks/a.png')
+
+    monkeypatch.setattr(Outputs, 'add', fill_up)
+    with pytest.raises(OSError, match='masks/a.png'):
+        main(run_dir, photos, '--out', tmp_path / 'out')
+    assert len(calls) < 40
 
 
 def test_masks_count_as_the_data_set_does(main, tiny_config, photos, tmp_path, capsys):
@@ -314,8 +332,15 @@ def test_a_legend_names_what_is_there_in_its_colour():
     assert [str(entry) for entry in entries] == ['c 70.0%', 'a 20.0%', 'e 10.0%']
     assert [entry.name for entry in make_entries(shares, classes, palette, [0, 1])] == ['a']
     picture = np.full((40, 30, 3), 7, np.uint8)
-    wider = add_legend_below(picture, entries)
-    assert np.array_equal(wider[:40, :30], picture) and wider.shape[1] == 240
+    legend = make_legend(shares, classes, palette)
+    assert list(legend) == ['c 70.0%', 'a 20.0%', 'e 10.0%']
+    wider = add_legend(picture, legend)
+    assert np.array_equal(wider[:40, :30], picture) and wider.shape[1] == MIN_WIDTH
+    # a name that is too long is cut, not drawn over the edge
+    long = add_legend(picture, {'long ' * 30: (250, 0, 0)})
+    assert long.shape[1] == MIN_WIDTH and (long[40:, -1] == 255).all()
+    many = make_legend(np.full(30, 1 / 30), [f'c{i}' for i in range(30)], [[1, 2, 3]] * 30)
+    assert len(many) == 25 and 'and 6 more' in many
     strip = {tuple(colour) for colour in wider[40:].reshape(-1, 3).tolist()}
     assert {(250, 0, 0), (0, 0, 250), (250, 250, 0)} <= strip
     frame = np.full((200, 300, 3), 200, np.uint8)
