@@ -9,6 +9,7 @@ MIN_TOLERANCE = 0.5  # points of mIoU; two seeds of one config differ by as much
 NOISES = 2.0  # standard deviations of the noise that the tolerance is at least
 REST = 0.1  # share of the run that has to lie behind the place
 FOLLOWING = 3  # validations that have to follow it
+FEWEST = FOLLOWING + 1  # validations of which something can be said
 
 
 class Plateau(NamedTuple):
@@ -42,9 +43,9 @@ def find_plateau(steps: Sequence[int], scores: Sequence[float]) -> Plateau | Non
         scores: Percent, finite, one a step.
 
     Returns:
-        None without scores.
+        None for fewer than four scores, which say nothing.
     """
-    if not len(scores):
+    if len(scores) < FEWEST:
         return None
     values = np.asarray(scores, dtype=np.float64)
     tolerance = max(MIN_TOLERANCE, NOISES * estimate_noise(values))

@@ -76,8 +76,11 @@ def _read_start(lines: list[dict], log: str) -> list[dict]:
             last = line['step']
         elif 'mIoU' in line:
             found.append((line, last))
-    # a validation's step is its epoch or its iteration, as the logger was told
-    by_epoch = any(line['step'] < last for line, last in found)
+    # a validation's step is its epoch or its iteration, as the logger was told; a run by iterations
+    # stays in epoch 0
+    by_epoch = all(line['step'] for line, _ in found) and any(
+        line['step'] < last for line, last in found
+    )
     length = EPOCH_LENGTH.search(log)
     entries = []
     for line, last in found:

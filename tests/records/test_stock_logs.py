@@ -17,6 +17,14 @@ def test_validations_of_a_stock_run(tmp_path, by_epoch):
     assert entries[0]['per_class']['Acc']['sky'] == pytest.approx(0.9833)
 
 
+def test_a_run_by_iterations_that_logs_by_epoch_stays_in_epoch_0(tmp_path):
+    scalars = write_stock_run(tmp_path, by_epoch=False) / '20261121_170346/vis_data/scalars.json'
+    text = scalars.read_text().replace('"time": 0.2, "step": 88', '"time": 0.2, "step": 0')
+    scalars.write_text(text.replace('"time": 0.2, "step": 176', '"time": 0.2, "step": 0'))
+    entries = read_stock_validations(tmp_path)
+    assert [(entry['epoch'], entry['iter']) for entry in entries] == [(None, 86), (None, 174)]
+
+
 def test_a_resumed_run_replaces_what_it_validated_again(tmp_path):
     write_stock_run(tmp_path, epochs=(4, 6))
     write_stock_run(tmp_path, start='20261122_000000', epochs=(2, 3))
