@@ -6,6 +6,8 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 
+from .curve_panels import SIDES, add_legend, mark_points, pick_colours
+
 MAX_LINES = 12  # classes that can be told apart as lines
 ROW = 0.13  # inches that a name of 7 points needs
 
@@ -17,9 +19,7 @@ def class_panel_height(num_classes: int) -> float:
 
 def class_panel_sides(num_classes: int) -> tuple[float, float]:
     """Inches left and right of the panel, for its names and legend."""
-    if num_classes == 0:
-        return 0.9, 0.4
-    return (0.9, 1.8) if num_classes <= MAX_LINES else (1.9, 1.1)
+    return SIDES if num_classes <= MAX_LINES else (1.9, SIDES[1])
 
 
 def draw_classes(axes: Axes, validations: Sequence[dict], classes: Sequence[str]) -> None:
@@ -48,12 +48,13 @@ def draw_classes(axes: Axes, validations: Sequence[dict], classes: Sequence[str]
 
 
 def _draw_lines(axes: Axes, steps: np.ndarray, iou_ct: np.ndarray, names: list[str]) -> None:
-    colours = colormaps['tab20'].colors
-    for index, (name, values) in enumerate(zip(names, iou_ct, strict=True)):
-        label = f'{name} {values[-1]:.1f}'
-        colour = colours[2 * index % 20 + (index >= 10)]
-        axes.plot(steps, values, marker='o', markersize=2.5, label=label, color=colour)
-    axes.legend(fontsize=8, loc='upper left', bbox_to_anchor=(1.0, 1.02), frameon=False)
+    for name, values, colour in zip(names, iou_ct, pick_colours(len(names)), strict=True):
+        label = f'{name} {_written(values[-1]) or "(absent)"}'
+        shown = 'lightgrey' if np.isnan(values).all() else colour
+        axes.plot(steps, values, label=label, color=shown, **mark_points(steps))
+    absent = '; grey: absent' if np.isnan(iou_ct).all(axis=1).any() else ''
+    axes.set_title(f'the last IoU on the right{absent}', loc='right', fontsize=8)
+    add_legend(axes)
     axes.set_ylabel('IoU per class, %')
 
 
@@ -83,7 +84,6 @@ def _draw_map(axes: Axes, steps: np.ndarray, iou_ct: np.ndarray, names: list[str
     bar = axes.figure.add_axes(
         (place.x1 + 0.45 / width, place.y1 - 3 / height, 0.12 / width, 3 / height)
     )
-    bar = axes.figure.add_axes(bar)
     axes.figure.colorbar(mesh, cax=bar)
     bar.tick_params(labelsize=7)
 

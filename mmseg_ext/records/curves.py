@@ -1,20 +1,20 @@
 """Curves of a run as a picture."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from .class_curves import class_panel_height, class_panel_sides, draw_classes
-from .files import replacing
-from .history import read_scalars
+from .curve_panels import LINE, add_legend, mark_points, pick_colours, save, stack_panels
+from .loss_curves import draw_losses, plot_logged
 from .plateau import find_plateau
-from .run_history import RunHistory, is_number, read_run
+from .run_history import RunHistory, gather_run, is_number
 
-WIDTH, PANEL = 10.0, 2.6  # inches
-DPI = 110
+PANEL = 2.6  # inches
+AXIS = 0.4  # inches that the axis of epochs needs
 
 
 def draw_curves(
@@ -34,17 +34,18 @@ def draw_curves(
     Returns:
         The picture, or None if nothing was logged yet.
     """
-    if not read_scalars(work_dir):
+    run = gather_run(work_dir)
+    if not run.scalars:
         return None
     path = path or work_dir / 'curves.png'
-    draw_run(read_run(work_dir), path, classes, smooth)
+    draw_run(run, path, classes, smooth)
     return path
 
 
 def draw_run(
     run: RunHistory, path: Path, classes: Sequence[str] | None = None, smooth: int = 1
 ) -> None:
-    """Draws the panels of one run.
+    """Draws the panels of one run: of what it logged, no empty ones.
 
     Args:
         run: What it logged.
@@ -56,20 +57,26 @@ def draw_run(
         UsageError: An unknown class.
     """
     chosen = run.choose(classes)
-    heights = [PANEL, PANEL * 0.6, PANEL]
+    drawers = [(PANEL, partial(draw_losses, run=run, smooth=smooth))]
+    rates = [name for name in ('base_lr', 'lr') if any(name in line for line in run.scalars)]
+    if rates:
+        drawers.append((PANEL * 0.6, partial(_draw_rate, run=run, name=rates[0])))
+    if _metric_names(run):
+        drawers.append((PANEL, partial(_draw_metrics, run=run)))
     if chosen:
-        heights.append(class_panel_height(len(chosen)))
-    figure, panels = stack_panels(heights, run.name, class_panel_sides(len(chosen)))
-    loss, rate, score = panels[:3]
-    _draw_losses(loss, run, smooth)
-    for name in ('base_lr', 'lr'):
-        if any(name in line for line in run.scalars):
-            _plot(rate, run.scalars, name)
-            break
-    rate.set_ylabel('learning rate')
-    _draw_metrics(score, run)
-    if chosen:
-        draw_classes(panels[3], run.validations, chosen)
+        height = class_panel_height(len(chosen))
+        drawers.append((height, partial(draw_classes, validations=run.validations, classes=chosen)))
+    length = run.epoch_length
+    heights = [height for height, _ in drawers]
+    sides = class_panel_sides(len(chosen))
+    figure, panels = stack_panels(heights, run.name, sides, AXIS if length else 0.0)
+    for panel, (_, draw) in zip(panels, drawers, strict=True):
+        draw(panel)
+    if length:
+        functions = (lambda step: step / length, lambda epoch: epoch * length)
+        panels[0].secondary_xaxis('top', functions=functions).set_xlabel('epoch')
+    if not run.validations:
+        panels[0].set_title('no validation yet', loc='right', fontsize=8)
     save(figure, panels, path)
 
 
@@ -81,77 +88,37 @@ def draw_comparison(runs: Sequence[RunHistory], path: Path, smooth: int = 1) -> 
         path: PNG file to write.
         smooth: As for ``draw_curves``.
     """
-    names = ' / '.join(run.name for run in runs)
-    title = names if len(names) < 90 else f'{len(runs)} runs'
-    figure, (score, loss) = stack_panels([PANEL * 1.5, PANEL * 1.2], title)
-    for run in runs:
+    above = 0.1 + LINE * len(runs)
+    heights = [PANEL * 1.5, PANEL * 1.2]
+    figure, (score, loss) = stack_panels(heights, f'{len(runs)} runs', (0.9, 0.4), above)
+    for run, colour in zip(runs, pick_colours(len(runs)), strict=True):
         steps, values = _scores(run)
-        (line,) = score.plot(steps, values, label=run.name, **_markers(steps))
-        mark_plateau(score, run, line.get_color(), text=False)
-        _plot(loss, run.scalars, 'loss', run.name, smooth, color=line.get_color())
+        score.plot(steps, values, label=run.name, color=colour, **mark_points(steps))
+        mark_plateau(score, run, colour, text=False)
+        steps = [line['step'] for line in run.scalars]
+        plot_logged(loss, steps, run.scalars, 'loss', run.name, smooth, color=colour)
+    # names are long: above the panels they cover nothing
+    score.legend(fontsize=8, loc='lower left', bbox_to_anchor=(0.0, 1.0), frameon=False)
     score.set_ylabel('mIoU, % (dotted: stopped rising)')
     loss.set_ylabel('training loss')
     save(figure, [score, loss], path)
 
 
-def stack_panels(
-    heights: Sequence[float], title: str, sides: tuple[float, float] = (0.9, 0.4)
-) -> tuple[Figure, list[Axes]]:
-    """Makes panels one above the other, which share the axis of iterations.
-
-    Places are counted out in inches: matplotlib's own layout takes seconds with 150 labels.
-
-    Args:
-        heights: Inches, from above.
-        title: Text above them.
-        sides: Inches left and right of them.
-    """
-    top, gap, bottom = 0.5, 0.25, 0.5
-    total = top + sum(heights) + gap * (len(heights) - 1) + bottom
-    figure = Figure(figsize=(WIDTH, total))
-    figure.suptitle(title, y=1 - 0.15 / total, va='top', fontsize=12)
-    panels, edge = [], total - top
-    for height in heights:
-        edge -= height
-        left, width = sides[0] / WIDTH, 1 - sum(sides) / WIDTH
-        place = (left, edge / total, width, height / total)
-        panels.append(figure.add_axes(place, sharex=panels[0] if panels else None))
-        edge -= gap
-    return figure, panels
-
-
-def save(figure: Figure, panels: Sequence[Axes], path: Path) -> None:
-    """Adds grids, legends and the axis below, and writes the picture."""
-    for panel in panels:
-        panel.tick_params(labelbottom=panel is panels[-1])
-        if panel.get_legend_handles_labels()[0]:
-            panel.grid(alpha=0.3)
-            if panel.get_legend() is None:
-                panel.legend(fontsize='small')
-    panels[-1].set_xlabel('iteration')
-    with replacing(path) as part:
-        figure.savefig(part, dpi=DPI, format='png')
-
-
-def mark_plateau(axes: Axes, run: RunHistory, colour: str, text: bool = True) -> None:
-    """Marks where mIoU stopped rising, and the best, with words or without."""
+def mark_plateau(axes: Axes, run: RunHistory, colour, text: bool = True) -> None:
+    """Marks where mIoU stopped rising; with words also the best, and what can be said."""
     steps, values = _scores(run)
     plateau = find_plateau(steps, values)
-    if plateau is None:
-        return
-    if not plateau.is_rising:
+    if plateau and not plateau.is_rising:
         axes.axvline(steps[plateau.index], color=colour, linestyle=':', linewidth=1.2)
-    if not text:
+    if not text or not values:
         return
-    place, said = steps[plateau.index], 'stopped rising'
-    if plateau.is_rising:
-        place, said = steps[-1], 'still rising at the end'
-    on_left = place > steps[-1] / 2  # where there is room
-    axes.annotate(
-        said, (place, 0.03), xycoords=('data', 'axes fraction'), fontsize=8, color=colour,
-        xytext=(-4 if on_left else 4, 0), textcoords='offset points',
-        ha='right' if on_left else 'left',
-    )  # fmt: skip
+    said = 'mIoU stopped rising (dotted)'
+    if plateau is None:
+        said = 'too few validations to say whether mIoU is rising'
+    elif plateau.is_rising:
+        said = 'mIoU is still rising at the end'
+    # above the panel, where it can neither leave it nor hide a curve
+    axes.set_title(said, loc='right', fontsize=8, color=colour)
     best = int(np.argmax(values))
     axes.annotate(
         f'{values[best]:.2f}', (steps[best], values[best]), textcoords='offset points',
@@ -159,64 +126,38 @@ def mark_plateau(axes: Axes, run: RunHistory, colour: str, text: bool = True) ->
     )  # fmt: skip
 
 
-def running_mean(values: Sequence[float], length: int) -> np.ndarray:
-    """Averages each value with its neighbours, ``length`` in all; fewer at both ends."""
-    sums = np.cumsum(np.concatenate([[0.0], np.asarray(values, dtype=np.float64)]))
-    places = np.arange(len(values))
-    starts = np.maximum(0, places - (length - 1) // 2)
-    ends = np.minimum(len(values), places + length // 2 + 1)
-    return (sums[ends] - sums[starts]) / (ends - starts)
-
-
 def _scores(run: RunHistory) -> tuple[list[int], list[float]]:
     scored = run.scored
     return [entry['iter'] for entry in scored], [entry['metrics']['mIoU'] for entry in scored]
 
 
-def _draw_losses(axes: Axes, run: RunHistory, smooth: int) -> None:
-    terms = sorted({key for line in run.scalars for key in line if '.loss' in key})
-    for name in ('loss', *terms) if len(terms) > 1 else ('loss',):
-        is_sum = name == 'loss'
-        _plot(axes, run.scalars, name, None, smooth, linewidth=1.6 if is_sum else 0.8)
-    for name in _metric_names(run, losses=True):
-        _plot_metric(axes, run, name, linestyle='--')
-    axes.set_ylabel('loss')
+def _draw_rate(axes: Axes, run: RunHistory, name: str) -> None:
+    plot_logged(axes, [line['step'] for line in run.scalars], run.scalars, name, name)
+    axes.set_ylabel('learning rate')
+    add_legend(axes)
 
 
 def _draw_metrics(axes: Axes, run: RunHistory) -> None:
-    for name in _metric_names(run, losses=False):
-        line = _plot_metric(axes, run, name)
+    names = _metric_names(run)
+    for name, colour in zip(names, pick_colours(len(names)), strict=True):
+        entries = [entry for entry in run.validations if is_number(entry['metrics'].get(name))]
+        steps = [entry['iter'] for entry in entries]
+        values = [entry['metrics'][name] for entry in entries]
+        axes.plot(steps, values, label=name, color=colour, **mark_points(steps))
         if name == 'mIoU':
-            mark_plateau(axes, run, line.get_color())
+            mark_plateau(axes, run, colour)
     axes.margins(y=0.12)
     axes.set_ylabel('validation, %')
+    add_legend(axes)
 
 
-def _metric_names(run: RunHistory, losses: bool) -> list[str]:
-    names = dict.fromkeys(key for entry in run.validations for key in entry['metrics'])
-    # counts of classes are no percentages
-    return [name for name in names if ('loss' in name) == losses and 'classes' not in name]
-
-
-def _plot_metric(axes: Axes, run: RunHistory, name: str, **style):
-    entries = [entry for entry in run.validations if is_number(entry['metrics'].get(name))]
-    steps = [entry['iter'] for entry in entries]
-    values = [entry['metrics'][name] for entry in entries]
-    return axes.plot(steps, values, label=name, **_markers(steps), **style)[0]
-
-
-def _markers(steps: Sequence[int]) -> dict:
-    # beyond that they would run together
-    return dict(marker='o', markersize=3) if len(steps) <= 60 else {}
-
-
-def _plot(
-    axes: Axes, scalars: list[dict], name: str, label: str | None = None, smooth: int = 1, **style
-) -> None:
-    lines = [line for line in scalars if name in line]
-    steps, values = [line['step'] for line in lines], [line[name] for line in lines]
-    if smooth > 1:
-        (raw,) = axes.plot(steps, values, **(style | dict(linewidth=0.5, alpha=0.35)))
-        style.setdefault('color', raw.get_color())
-        values = running_mean(values, smooth)
-    axes.plot(steps, values, label=label or name, **style)
+def _metric_names(run: RunHistory) -> list[str]:
+    # losses have a panel of their own, counts of classes are no percentages
+    return list(
+        dict.fromkeys(
+            name
+            for entry in run.validations
+            for name, value in entry['metrics'].items()
+            if is_number(value) and 'loss' not in name and 'classes' not in name
+        )
+    )

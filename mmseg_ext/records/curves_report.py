@@ -8,14 +8,18 @@ from rich.table import Table
 from .plateau import find_plateau
 from .run_history import RunHistory
 
+NAME = 20  # columns that the name of a run gets at least
+
 
 def describe_plateau(run: RunHistory) -> str:
-    """One line: where mIoU stopped rising, or that it is still rising."""
+    """One line: where mIoU stopped rising, that it is still rising, or that nobody can say."""
     scored = run.scored
+    if not scored:
+        return f'{run.name}: no validation has an mIoU'
     scores = [entry['metrics']['mIoU'] for entry in scored]
     plateau = find_plateau([entry['iter'] for entry in scored], scores)
     if plateau is None:
-        return f'{run.name}: no validation has an mIoU'
+        return f'{run.name}: too few validations ({len(scored)}) to say whether mIoU is rising'
     best = max(scores)
     place = scored[plateau.index]
     said = f'{scores[plateau.index]:.2f} at {_when(place)}, best {best:.2f}'
@@ -29,12 +33,12 @@ def describe_plateau(run: RunHistory) -> str:
     )
 
 
-def print_comparison(console: Console, runs: Sequence[RunHistory]) -> None:
-    """Prints a row a run: best and last mIoU, and when."""
+def print_scores(console: Console, runs: Sequence[RunHistory]) -> None:
+    """Prints a row a run: best and last mIoU, and when; the last loss; how many validations."""
     table = Table(box=None, pad_edge=False)
-    for name in ('run', 'best mIoU', 'at', 'last mIoU', 'at', 'last loss', 'validations'):
-        justify = 'left' if name in ('run', 'at') else 'right'
-        table.add_column(name, justify=justify, overflow='fold', no_wrap=name != 'run')
+    table.add_column('run', overflow='fold', min_width=NAME)
+    for name in ('best', 'at', 'last', 'at', 'loss', 'vals'):
+        table.add_column(name, justify='left' if name == 'at' else 'right', no_wrap=True)
     for run in runs:
         cells = ['-'] * 4
         if run.scored:
@@ -52,8 +56,8 @@ def _miou(entry: dict) -> float:
 
 def _when(entry: dict) -> str:
     iteration = f'iteration {entry["iter"]:,}'
-    return iteration if entry['epoch'] is None else f'epoch {entry["epoch"]} ({iteration})'
+    return iteration if not entry['epoch'] else f'epoch {entry["epoch"]} ({iteration})'
 
 
 def _briefly(entry: dict) -> str:
-    return _when(entry).partition(' (')[0]
+    return _when(entry).partition(' (')[0].replace('iteration', 'iter')

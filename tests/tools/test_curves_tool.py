@@ -1,14 +1,18 @@
 import importlib.util
+import io
 import json
 
 import numpy as np
 import pytest
 from conftest import ROOT
 from PIL import Image
+from rich.console import Console
 
 from mmseg_ext.engine.errors import UsageError
 from mmseg_ext.records.class_curves import MAX_LINES
-from mmseg_ext.records.curves import draw_curves, running_mean
+from mmseg_ext.records.curves import draw_curves
+from mmseg_ext.records.curves_report import print_scores
+from mmseg_ext.records.run_history import read_runs
 
 TABLE = """2026/11/21 17:07:00 - mmengine - INFO - per class results:
 2026/11/21 17:07:00 - mmengine - INFO -{}
@@ -64,7 +68,7 @@ def test_one_run(main, tmp_path, capsys):
 def test_a_fall_and_a_rise_to_the_end_are_said(main, tmp_path, capsys):
     main([str(write_run(tmp_path / 'fallen', [10, 30, 29, 28, 20])), '--smooth'])
     assert 'fell to 20.00 at the end' in capsys.readouterr().out
-    main([str(write_run(tmp_path / 'rising'))])
+    main([str(write_run(tmp_path / 'rising', [10, 20, 25, 30]))])
     assert 'rising: mIoU is still rising at the end (30.00' in capsys.readouterr().out
 
 
@@ -97,11 +101,28 @@ def test_many_classes_become_a_map_of_their_own_height(tmp_path):
     assert heights[1] > heights[0] + 300
 
 
-def test_a_running_mean_keeps_a_line_and_the_length():
-    line = np.arange(10.0)
-    assert running_mean(line, 1).tolist() == line.tolist()
-    assert running_mean(line, 3)[1:-1].tolist() == line[1:-1].tolist()
-    assert running_mean([3.0], 10).tolist() == [3.0]
+def test_long_names_find_room_in_a_narrow_terminal(tmp_path):
+    names = ['segformer_mit-b2_8xb2-160k_ade20k-512x512_v12-with-all-losses', 'b']
+    runs = read_runs([write_run(tmp_path / name, [10, 20]) for name in names])
+    out = io.StringIO()
+    print_scores(Console(file=out, width=80, soft_wrap=True), runs)
+    lines = out.getvalue().splitlines()
+    assert names[0] in ''.join(line.split()[0] for line in lines[1:])
+    assert max(map(len, lines)) <= 80 and all(word in lines[1] for word in ('20.00', 'epoch 2'))
+
+
+def test_without_validations_nothing_is_drawn_of_them(main, tmp_path, capsys):
+    heights = []
+    for scores in ([10], []):
+        run = write_run(tmp_path / str(len(scores)), scores or [10])
+        if not scores:
+            scalars = run / '20260101_000000/vis_data/scalars.json'
+            scalars.write_text(scalars.read_text().splitlines()[0] + '\n')
+        main([str(run)])
+        heights.append(Image.open(run / 'curves.png').height)
+    said = capsys.readouterr().out
+    assert '1: too few validations (1) to say' in said and '0: no validation has an mIoU' in said
+    assert heights[0] - heights[1] > 2 * 2.6 * 110
 
 
 def check_error(main, words, *parts):
@@ -121,15 +142,20 @@ def test_bad_folders_are_named(main, tmp_path):
     check_error(main, [tmp_path], f'it holds runs: name {run}')
     (tmp_path / 'empty').mkdir()
     check_error(main, [tmp_path / 'empty'], 'it is no folder of a run')
+    (tmp_path / 'empty/20200101_000000.log.json').touch()
+    check_error(main, [tmp_path / 'empty'], 'MMSegmentation 0.x')
     check_error(main, [run, run], 'named twice')
     check_error(main, [run, tmp_path / 'none', '--classes', 'sky'], 'there is no folder')
 
 
-def test_bad_options_are_named(main, tmp_path):
+def test_bad_options_are_named(main, tmp_path, capsys):
     run = write_run(tmp_path / 'run')
     check_error(main, [run, '--classes', 'roadsign'], "'roadsign'", 'road sign?')
     check_error(main, [run, '--smooth', '0'], '--smooth 0')
     check_error(main, [run, '--out', tmp_path / 'a.jpg'], '.png')
+    with pytest.raises(SystemExit):
+        main(['--smooth', str(run)])
+    assert '--smooth=10' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('content', ['', '{"loss": 1.0, "st', '5\n', '\0\xff\n'])

@@ -1,22 +1,22 @@
 #!/usr/bin/env python
 """Draws the curves of a run, of ours or of stock MMSegmentation, or compares several.
 
-One run: loss with its terms, learning rate, validation metrics, IoU per class over time, and where
-mIoU stopped rising. Several: mIoU and loss of each over iterations, and a table.
+One run: loss with its terms, learning rate, validation metrics and IoU per class over time.
+Several: mIoU and loss of each over iterations. Of each are printed the best and the last mIoU, and
+where it stopped rising.
 """
 
 import argparse
-import dataclasses
-import os
+import sys
 from pathlib import Path
 
 from rich.console import Console
 
 from mmseg_ext.engine.errors import UsageError, run_command
 from mmseg_ext.records.curves import draw_comparison, draw_run
-from mmseg_ext.records.curves_report import describe_plateau, print_comparison
+from mmseg_ext.records.curves_report import describe_plateau, print_scores
 from mmseg_ext.records.files import check_output
-from mmseg_ext.records.run_history import RunHistory, read_run
+from mmseg_ext.records.run_history import read_runs
 
 EXAMPLES = """examples:
   python tools/analysis_tools/curves.py work_dirs/NAME
@@ -44,11 +44,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--smooth',
         nargs='?',
-        type=int,
+        type=_read_number,
         const=10,
         default=1,
         metavar='N',
-        help='average the loss over N logged steps (without N: 10), the raw one thin behind it',
+        help='average the loss over N logged steps (without N: 10; name the runs before it), the '
+        'raw one thin behind it',
     )
     return parser.parse_args(argv)
 
@@ -58,8 +59,10 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     if args.smooth < 1:
         raise UsageError(f'--smooth {args.smooth}: needs at least 1')
-    runs = name_apart(args.runs, [read_run(folder) for folder in args.runs])
-    console = Console(soft_wrap=True, highlight=False)
+    runs = read_runs(args.runs)
+    # a file or a pipe has no width that long names would have to be folded at
+    width = None if sys.stdout.isatty() else 10_000
+    console = Console(soft_wrap=True, highlight=False, width=width)
     if len(runs) == 1:
         out = args.out or args.runs[0] / 'curves.png'
         check_output(out, ('.png',))
@@ -70,25 +73,19 @@ def main(argv: list[str] | None = None) -> None:
         out = args.out or Path('curves_compared.png')
         check_output(out, ('.png',))
         draw_comparison(runs, out, args.smooth)
-        print_comparison(console, runs)
+    print_scores(console, runs)
     for run in runs:
         console.print(describe_plateau(run), markup=False)
     console.print(f'drawn: {out}', markup=False)
 
 
-def name_apart(folders: list[Path], runs: list[RunHistory]) -> list[RunHistory]:
-    """Names runs whose folders have one name by the part of the path that differs."""
-    names = [run.name for run in runs]
-    if len(set(names)) == len(names):
-        return runs
-    paths = [str(folder.resolve()) for folder in folders]
-    if len(set(paths)) < len(paths):
-        raise UsageError('a run is named twice')
-    common = os.path.commonpath(paths)
-    return [
-        dataclasses.replace(run, name=os.path.relpath(path, common))
-        for run, path in zip(runs, paths, strict=True)
-    ]
+def _read_number(word: str) -> int:
+    try:
+        return int(word)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f'{word!r} is no number of steps; runs come before --smooth, or write --smooth=10'
+        ) from None
 
 
 if __name__ == '__main__':
