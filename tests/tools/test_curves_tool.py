@@ -104,11 +104,15 @@ def test_many_classes_become_a_map_of_their_own_height(tmp_path):
 def test_long_names_find_room_in_a_narrow_terminal(tmp_path):
     names = ['segformer_mit-b2_8xb2-160k_ade20k-512x512_v12-with-all-losses', 'b']
     runs = read_runs([write_run(tmp_path / name, [10, 20]) for name in names])
-    out = io.StringIO()
-    print_scores(Console(file=out, width=80, soft_wrap=True), runs)
-    lines = out.getvalue().splitlines()
-    assert names[0] in ''.join(line.split()[0] for line in lines[1:])
-    assert max(map(len, lines)) <= 80 and all(word in lines[1] for word in ('20.00', 'epoch 2'))
+    lines = {}
+    for width in (80, 50):
+        out = io.StringIO()
+        print_scores(Console(file=out, width=width, soft_wrap=True), runs)
+        lines[width] = out.getvalue().splitlines()
+        assert len(lines[width][1].split()[0]) >= 20
+        assert names[0] in ''.join(line.split()[0] for line in lines[width][1:])
+    assert max(map(len, lines[80])) <= 80
+    assert all(word in lines[80][1] for word in ('20.00', 'epoch 2', '0.5000'))
 
 
 def test_without_validations_nothing_is_drawn_of_them(main, tmp_path, capsys):
