@@ -10,7 +10,7 @@ from .upsampling import Band, Upsampling
 
 # Elements (images x classes x rows x width) of a block. On a CPU a block's tensors stay in the
 # cache; on a GPU a block must be worth the starting of some thirty kernels.
-BLOCK_ELEMENTS = dict(cpu=2**20, cuda=2**26)
+BLOCK_ELEMENTS = dict(cpu=2**20, gpu=2**26)
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Blocks:
         num_images, num_channels = self.logits.shape[:2]
         height, width = self.upsampling.out_size
         row = num_channels * width
-        step, num_rows = plan_blocks(num_images, height, row, self.logits.is_cuda)
+        step, num_rows = plan_blocks(num_images, height, row, self.logits.device.type != 'cpu')
         flat = [self.like.new_empty(step * num_rows * row) for _ in range(self.num_buffers)]
         wides = self.upsampling.empty_wide(step, num_channels, self.like)
         for start in range(0, num_images, step):
@@ -72,7 +72,7 @@ class Blocks:
                 yield Block(images, band, buffers)
 
 
-def plan_blocks(num_images: int, height: int, row: int, is_cuda: bool) -> tuple[int, int]:
+def plan_blocks(num_images: int, height: int, row: int, is_gpu: bool) -> tuple[int, int]:
     """How many images and rows of each make a block.
 
     A CPU takes one image after the other, or several if all of each fits. A GPU takes rows of all
@@ -82,11 +82,11 @@ def plan_blocks(num_images: int, height: int, row: int, is_cuda: bool) -> tuple[
         num_images: N.
         height: Rows of the labels.
         row: Elements of a row of one image, classes x width.
-        is_cuda: On a GPU.
+        is_gpu: Not on a CPU.
     """
-    if is_cuda:
+    if is_gpu:
         # a small batch, too, is never upsampled as a whole
-        most = min(BLOCK_ELEMENTS['cuda'], max(num_images * height * row // 16, 2**20))
+        most = min(BLOCK_ELEMENTS['gpu'], max(num_images * height * row // 16, 2**20))
         return num_images, max(1, min(most // (num_images * row), height))
     most = BLOCK_ELEMENTS['cpu']
     return max(1, min(most // (row * height), num_images)), max(1, min(most // row, height))

@@ -161,7 +161,7 @@ def _weighted_by_side(
 
 def _is_bounded(logits: Tensor) -> bool:
     """Whether no exp can overflow. On a GPU, where to look the run would have to wait, unknown."""
-    return not logits.is_cuda and logits.amax().item() <= MOST
+    return logits.device.type == 'cpu' and logits.amax().item() <= MOST
 
 
 def _activate(
@@ -176,7 +176,7 @@ def _activate(
     Returns:
         sigmoid(z), and softplus(z), or anything if ``gamma`` is None.
     """
-    if z.is_cuda:
+    if z.device.type != 'cpu':
         softplus = softplus if gamma is None else F.softplus(z)
         if q is not None:
             torch.neg(z, out=q).sigmoid_()

@@ -75,7 +75,7 @@ def make_target(seg_label: Tensor, num_channels: int, ignore_index: int | None) 
         ValueError: A label outside the classes, on a CPU.
     """
     target = tolerant_target(seg_label, num_channels, ignore_index)
-    if not seg_label.is_cuda and target.fault.isnan():
+    if seg_label.device.type == 'cpu' and target.fault.isnan():
         num_classes = max(num_channels, 2)
         outside = _outside(seg_label.long(), num_classes, ignore_index)
         raise ValueError(

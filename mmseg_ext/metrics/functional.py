@@ -29,7 +29,7 @@ def confusion_matrix(
         raise ValueError(
             f'the prediction has size {tuple(pred_label.shape)}, the truth {tuple(label.shape)}'
         )
-    size = max(label.numel(), 1) if label.is_cuda else BLOCK_PIXELS
+    size = BLOCK_PIXELS if label.device.type == 'cpu' else max(label.numel(), 1)
     blocks = zip(pred_label.flatten().split(size), label.flatten().split(size), strict=True)
     return sum(_count_pairs(*block, num_classes, ignore_index) for block in blocks)
 

@@ -5,20 +5,20 @@ from loss_inputs import LOSSES, assert_same, batch, value_and_gradient
 from mmseg_ext.losses import blocks
 
 
-@pytest.mark.parametrize('is_cuda', [False, True])
+@pytest.mark.parametrize('is_gpu', [False, True])
 @pytest.mark.parametrize(
     ('num_images', 'height', 'row'), [(1, 1, 1), (2, 512, 150 * 512), (16, 512, 76800), (3, 7, 10)]
 )
-def test_blocks_fit_the_memory_and_the_labels(num_images, height, row, is_cuda):
-    images, rows = blocks.plan_blocks(num_images, height, row, is_cuda)
+def test_blocks_fit_the_memory_and_the_labels(num_images, height, row, is_gpu):
+    images, rows = blocks.plan_blocks(num_images, height, row, is_gpu)
     assert 1 <= images <= num_images
     assert 1 <= rows <= height
-    most = blocks.BLOCK_ELEMENTS['cuda' if is_cuda else 'cpu']
-    assert images * rows * row <= most or ((images == 1 or is_cuda) and rows == 1)
+    most = blocks.BLOCK_ELEMENTS['gpu' if is_gpu else 'cpu']
+    assert images * rows * row <= most or ((images == 1 or is_gpu) and rows == 1)
 
 
 def test_a_gpu_never_holds_a_batch_of_some_size_at_once():
-    images, rows = blocks.plan_blocks(2, 512, 21 * 512, is_cuda=True)
+    images, rows = blocks.plan_blocks(2, 512, 21 * 512, is_gpu=True)
     assert images * rows <= 2 * 512 / 8
 
 
