@@ -40,6 +40,25 @@ class MadeOwnHead(MadeHead):
         return 2 * super().predict_by_feat(seg_logits, batch_img_metas)
 
 
+@MODELS.register_module()
+class MadeBareHead(nn.Module):
+    """Has no more than a segmentor asks for, as heads of other families."""
+
+    align_corners = False
+
+    def __init__(self, num_classes, **kwargs):
+        super().__init__()
+        self.num_classes = self.out_channels = num_classes
+        self.conv = nn.Conv2d(8, num_classes, 1)
+
+    def predict(self, inputs, batch_img_metas, test_cfg):
+        size = batch_img_metas[0]['pad_shape']
+        return nn.functional.interpolate(self.conv(inputs[0]), tuple(size), mode='bilinear')
+
+    def loss(self, inputs, batch_data_samples, train_cfg):
+        raise IndexError('in training alone')
+
+
 def pair(num_classes=5, align_corners=False, head='MadeHead', test_cfg=None, out_channels=None):
     """The stock segmentor and ours, in eval."""
     torch.manual_seed(0)

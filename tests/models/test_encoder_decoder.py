@@ -8,6 +8,7 @@ from segmentor_pairs import assert_same_labels, labels_of, pair, sample
 
 from mmseg_ext.models.segmentors import pruning, streaming
 from mmseg_ext.models.segmentors.image_logits import ImageLogits, Placement, Window
+from mmseg_ext.models.segmentors.probabilities import add_probabilities
 
 KINDS = ('smooth', 'noise', 'ties', 'near ties', 'few ties')
 side, large = st.integers(1, 40), st.one_of(st.integers(1, 40), st.integers(64, 140))
@@ -117,6 +118,42 @@ def test_other_types_of_logits_give_the_labels_of_stock(dtype):
     assert_same_labels(stock, ours, torch.zeros(1, 3, 48, 64), [sample((48, 64), (50, 70))])
 
 
+@pytest.mark.parametrize('num_classes', [2, 4, 9, 33, 34, 35, 37, 66, 150])
+def test_logits_in_the_order_of_channels_last_give_the_labels_of_stock(num_classes):
+    stock, ours = pair(num_classes)
+    for seed, (low, padded, ori_shape) in enumerate(
+        [((8, 10), (32, 40), (50, 61)), ((16, 20), (64, 80), (100, 130)), ((7, 9), (28, 36), None)]
+    ):
+        for dtype in (torch.float32, torch.bfloat16, torch.float16):
+            noise = draw_logits('noise', 2, num_classes, low, seed)
+            logits = (noise[:, :1] + 1e-7 * noise).to(dtype)
+            logits = logits.contiguous(memory_format=torch.channels_last)
+            stock.decode_head.given = ours.decode_head.given = logits
+            samples = [sample(padded, ori_shape), sample(padded, ori_shape, (0, 2, 0, 1))]
+            assert_same_labels(stock, ours, torch.zeros(2, 3, *padded), samples)
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize('num_classes', [2, 19, 150])
+@pytest.mark.parametrize('crop', [(64, 64), (100, 150)])  # the other is one window
+def test_windows_of_half_precision_are_added_up_as_in_stock(dtype, num_classes, crop):
+    test_cfg = dict(mode='slide', crop_size=crop, stride=(41, 41))
+    stock, ours = pair(num_classes, test_cfg=test_cfg)
+    for model in (stock, ours):
+        model.decode_head.conv_seg.register_forward_hook(lambda conv, args, made: made.to(dtype))
+    inputs = torch.randn(1, 3, 100, 150)
+    assert_same_labels(stock, ours, inputs, [sample((100, 150), (131, 190))])
+
+
+def test_other_devices_than_a_cpu_are_used_as_a_gpu_is():
+    like = torch.empty(3, 8, 10, device='meta')  # whose values nobody can look at
+    whole = slice(0, 32), slice(0, 40)
+    image = ImageLogits([Window(like, *whole)], Placement((32, 40), *whole, None, (50, 60), False))
+    labels = streaming.find_labels(image)
+    assert labels.shape == (1, 50, 60) and labels.device == like.device
+    add_probabilities(image, like.new_zeros(3, 50, 60))
+
+
 @settings(max_examples=60, deadline=None, phases=[Phase.generate])
 @given(
     size=st.tuples(st.integers(8, 60), st.integers(8, 60)),
@@ -146,6 +183,13 @@ def test_a_head_that_predicts_in_its_own_way_is_asked():
     ours.decode_head.predict_by_feat = lambda *args: asked.append(1) or method(*args)
     assert_same_labels(stock, ours, torch.randn(2, 3, 40, 52), [sample((40, 52), (60, 50))] * 2)
     assert asked
+
+
+@pytest.mark.parametrize('mode', ['whole', 'slide'])
+def test_a_head_of_another_family_is_asked(mode):
+    test_cfg = dict(mode=mode, crop_size=(40, 52), stride=(20, 20))
+    stock, ours = pair(11, head='MadeBareHead', test_cfg=test_cfg)
+    assert_same_labels(stock, ours, torch.randn(2, 3, 40, 52), [sample((40, 52), (60, 50))] * 2)
 
 
 def test_labels_without_samples_are_as_large_as_the_input():

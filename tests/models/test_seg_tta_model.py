@@ -6,6 +6,8 @@ from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from segmentor_pairs import pair, sample
 
+from mmseg_ext.models.segmentors.probabilities import add_probabilities
+
 RATIOS = (0.5, 1.0, 1.75)
 SIZE = (48, 64)  # of the image
 
@@ -44,6 +46,11 @@ def views(sizes=(SIZE,)):
     return dict(inputs=inputs, data_samples=samples)
 
 
+def each(data):
+    """The views one by one."""
+    return [dict(zip(data, view, strict=True)) for view in zip(*data.values(), strict=True)]
+
+
 def probabilities(stock, data):
     """The mean over the views of one image, from the stock segmentor, float64."""
     found = []
@@ -70,6 +77,19 @@ def test_labels_are_those_of_stock_but_for_ties(mode, align_corners):
     gap = chance.amax(0, keepdim=True) - chance.gather(0, labels)
     assert gap[differs].max() < 1e-6 if differs.any() else True
     assert differs.float().mean() < 0.001 and len(labels.unique()) > 2
+
+
+def test_under_autocast_probabilities_stay_exact():
+    """The logits are those of half precision, what becomes of them is not."""
+    _, ours = pair(11)
+    with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
+        (found,) = build('mmseg_ext.SegTTAModel', ours).test_step(views())
+        images = [ours.predict_logits(**ours.data_preprocessor(view)) for view in each(views())]
+    sums = torch.zeros(11, *SIZE)
+    for (image,) in images:
+        assert image.like.dtype == torch.bfloat16
+        add_probabilities(image, sums)
+    assert torch.equal(found.pred_sem_seg.data[0], sums.argmax(0))
 
 
 def test_a_single_class_is_decided_by_the_mean_probability():

@@ -99,7 +99,8 @@ class EncoderDecoder(StockEncoderDecoder):
             of_batch = [data_samples[index] for index in indices]
             size = tuple(batch.shape[2:])
             for_loss = [
-                sample_for_loss(sample, size, self.decode_head.ignore_index) for sample in of_batch
+                sample_for_loss(sample, size, getattr(self.decode_head, 'ignore_index', None))
+                for sample in of_batch
             ]
             features = self.extract_feat(batch)
             logits = None
@@ -136,7 +137,8 @@ class EncoderDecoder(StockEncoderDecoder):
         )
 
     def _with_labels(self, image: ImageLogits, sample: SegDataSample | None) -> SegDataSample:
-        labels = find_labels(image, self.decode_head.threshold)
+        # heads that predict in their own way need not have one
+        labels = find_labels(image, getattr(self.decode_head, 'threshold', None))
         sample = SegDataSample() if sample is None else sample
         sample.set_data(dict(pred_sem_seg=PixelData(data=labels)))
         return sample
@@ -195,7 +197,7 @@ class EncoderDecoder(StockEncoderDecoder):
                     kept.append(Window(of_image, rows, columns))
         size = inputs.shape[2:]
         return [
-            ImageLogits(kept, Placement.of_sample(metainfo, size, self.align_corners))
+            ImageLogits(kept, Placement.of_sample(metainfo, size, self.align_corners), inputs.dtype)
             for kept, metainfo in zip(windows, placed, strict=True)
         ]
 

@@ -2,19 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import torch
 from mmseg.models.utils import resize
 from torch import Tensor
 
-from mmseg_ext.losses.upsampling import interpolation_matrix
+from .side_matrices import side_matrices
 
 # PyTorch has two bilinear kernels on a CPU, which round differently. One takes all channels of a
 # pixel in vectors, and those that are left over otherwise; it serves small outputs, height + width
 # up to this, and logits in the order of channels_last. Chunks of a multiple of the vectors, 32
-# numbers at most, keep each class where it is. The other treats 3 channels in its own way.
-SMALL_OUTPUT, VECTOR, ODD = 128, 32, 3
+# numbers at most, keep each class where it is. Below 4 channels there are other ways again.
+SMALL_OUTPUT, VECTOR, FEWEST = 128, 32, 4
+# On a GPU logits in the order of channels_last have a kernel of their own from so many channels on.
+FEWEST_LAST_ON_GPU = 16
 
 
 @dataclass(frozen=True)
@@ -103,10 +105,13 @@ class ImageLogits:
     Attributes:
         windows: Row by row; one that is all of the input, or the windows of slide mode.
         placement: From the input to the image.
+        sum_type: Of slide mode: the type of the network's input, in which the stock class adds up
+            windows. None in whole mode: no sum.
     """
 
     windows: list[Window]
     placement: Placement
+    sum_type: torch.dtype | None = None
 
     @property
     def num_classes(self) -> int:
@@ -118,6 +123,16 @@ class ImageLogits:
         """A tensor of the logits' type and device."""
         return self.windows[0].logits
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the upsampled logits."""
+        return self.sum_type or self.like.dtype
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether kernels run at once, and what they need stays in a cache."""
+        return self.like.device.type == 'cpu'
+
     @cached_property
     def peak(self) -> float:
         """The largest absolute value; inf or nan if there is one. Waits for a GPU."""
@@ -127,7 +142,7 @@ class ImageLogits:
     @cached_property
     def takes_vectors(self) -> bool:
         """Whether the rounding of a class depends on its place among those upsampled with it."""
-        if self.like.is_cuda:
+        if not self.on_cpu:
             return False
         sizes = [self.placement.padded_size, self.placement.out_size]
         sizes += [(_length(window.rows), _length(window.columns)) for window in self.windows]
@@ -144,11 +159,12 @@ class ImageLogits:
         Args:
             most: Classes of a chunk, but for the least that is possible.
         """
-        step = max(most // VECTOR, 1) * VECTOR if self.takes_vectors else max(most, ODD + 1)
+        fewest = FEWEST if self.on_cpu or not self._channels_last else FEWEST_LAST_ON_GPU
+        step = max(most // VECTOR, 1) * VECTOR if self.takes_vectors else max(most, fewest)
         start = 0
         while start < self.num_classes:
-            stop = min(start + step, self.num_classes)
-            if self.num_classes - stop == ODD:
+            stop = start + step
+            if self.num_classes - stop < fewest:
                 stop = self.num_classes
             yield slice(start, stop)
             start = stop
@@ -157,7 +173,7 @@ class ImageLogits:
         """The logits of some classes at the size of the labels, by MMSegmentation's operations.
 
         Args:
-            classes: From ``chunks``; any where not ``takes_vectors``, but three.
+            classes: From ``chunks``; on a CPU any where not ``takes_vectors``, but three.
             resize_always: See ``Placement.place``.
 
         Returns:
@@ -166,11 +182,13 @@ class ImageLogits:
         placed, align = self.placement, self.placement.align_corners
         parts = [window.logits[classes].unsqueeze(0) for window in self.windows]
         if self._channels_last:
-            parts = [part.contiguous(memory_format=torch.channels_last) for part in parts]
-        if len(parts) == 1:
+            # copied for the strides, by which kernels are chosen: those of a slice are others
+            parts = [_to_channels_last(part) for part in parts]
+        if self.sum_type is None:
             padded = resized(parts[0], placed.padded_size, align, resize_always)
             return placed.place(padded, resize_always)
-        padded = self.like.new_zeros(1, parts[0].shape[1], *placed.padded_size)
+        shape = 1, parts[0].shape[1], *placed.padded_size
+        padded = self.like.new_zeros(shape, dtype=self.dtype)
         for window, part in zip(self.windows, parts, strict=True):
             size = _length(window.rows), _length(window.columns)
             padded[:, :, window.rows, window.columns] += resized(part, size, align, resize_always)
@@ -180,7 +198,7 @@ class ImageLogits:
     @cached_property
     def _counts(self) -> Tensor:
         """In how many windows a pixel of the input lies, (H', W')."""
-        counts = self.like.new_zeros(self.placement.padded_size)
+        counts = self.like.new_zeros(self.placement.padded_size, dtype=self.dtype)
         for window in self.windows:
             counts[window.rows, window.columns] += 1
         return counts
@@ -189,7 +207,7 @@ class ImageLogits:
         """For each row of windows the matrix from its logits' rows to the labels', (H, h)."""
         placed = self.placement
         pieces = dict.fromkeys((_ends(w.rows), w.logits.shape[1]) for w in self.windows)
-        return _side_matrices(
+        return side_matrices(
             tuple(pieces),
             placed.padded_size[0],
             _ends(placed.rows),
@@ -202,7 +220,7 @@ class ImageLogits:
         """For each column of windows the matrix from its logits' columns to the labels', (W, w)."""
         placed = self.placement
         pieces = dict.fromkeys((_ends(w.columns), w.logits.shape[2]) for w in self.windows)
-        return _side_matrices(
+        return side_matrices(
             tuple(pieces),
             placed.padded_size[1],
             _ends(placed.columns),
@@ -219,43 +237,8 @@ def resized(logits: Tensor, size: tuple[int, int], align_corners: bool, always: 
     return resize(logits, size, None, 'bilinear', align_corners, warning=False)
 
 
-@lru_cache(maxsize=64)
-def _side_matrices(
-    pieces: tuple[tuple[tuple[int, int], int], ...],
-    length: int,
-    kept: tuple[int, int],
-    flipped: bool,
-    out_length: int,
-    align_corners: bool,
-) -> list[Tensor]:
-    """Along one side: upsampling of windows, their mean, crop, flip and resize, as one product.
-
-    In slide mode as well, as the windows are a grid: a pixel lies in so many rows of windows times
-    so many columns.
-
-    Args:
-        pieces: First and last + 1 pixel of each window, and the length of its logits.
-        length: Of the padded input.
-        kept: First and last + 1 pixel of the image in it.
-        flipped: Whether the image was flipped along this side.
-        out_length: Of the labels.
-        align_corners: As in ``F.interpolate``.
-
-    Returns:
-        A matrix (out, in) for each piece, float32, on the CPU.
-    """
-    counts = torch.zeros(length, 1)
-    for (start, stop), _ in pieces:
-        counts[start:stop] += 1
-    kind = torch.float32, torch.device('cpu')
-    last, *_ = interpolation_matrix(kept[1] - kept[0], out_length, align_corners, *kind)
-    made = []
-    for (start, stop), in_length in pieces:
-        whole = torch.zeros(length, in_length)
-        whole[start:stop], *_ = interpolation_matrix(in_length, stop - start, align_corners, *kind)
-        whole = (whole / counts)[slice(*kept)]
-        made.append(last @ (whole.flip(0) if flipped else whole))
-    return made
+def _to_channels_last(part: Tensor) -> Tensor:
+    return torch.empty_like(part, memory_format=torch.channels_last).copy_(part)
 
 
 def _length(part: slice) -> int:

@@ -32,7 +32,8 @@ def pruned_labels(image: ImageLogits) -> Tensor | None:
         (H, W), int64, exactly what stock operations give; None where this does not work or does not
         pay: many borders, many ties, windows of slide mode, half precision, small images.
     """
-    exact = image.like.dtype in (torch.float32, torch.float64) and not image.takes_vectors
+    types = {image.like.dtype, image.dtype}
+    exact = types <= {torch.float32, torch.float64} and not image.takes_vectors
     if len(image.windows) > 1 or not exact:
         return None
     logits = image.windows[0].logits
@@ -166,7 +167,7 @@ def _settle_ties(labels: Tensor, image: ImageLogits, bands: list[Ties]) -> bool:
     involved = contenders.any(0).nonzero().flatten()
     if len(involved) > MOST_TIED * image.num_classes:
         return False
-    highest = image.like.new_full((len(rows),), -torch.inf)
+    highest = image.like.new_full((len(rows),), -torch.inf, dtype=image.dtype)
     for number in involved.tolist():
         values = image.upsampled(slice(number, number + 1))[0, rows, columns]
         higher = contenders[:, number] & (values > highest)

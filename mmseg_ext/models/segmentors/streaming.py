@@ -13,7 +13,7 @@ from .pruning import pruned_labels
 FEWEST_PRUNED = 8
 # Elements (classes x H x W) that are upsampled at once: on a CPU they stay in the cache, on a GPU
 # they are worth the starting of the kernels.
-CHUNK_ELEMENTS = dict(cpu=2**21, cuda=2**26)
+CHUNK_ELEMENTS, CHUNK_ELEMENTS_ON_GPU = 2**21, 2**26
 
 
 def find_labels(image: ImageLogits, threshold: float | None = None) -> Tensor:
@@ -32,7 +32,7 @@ def find_labels(image: ImageLogits, threshold: float | None = None) -> Tensor:
     """
     if image.num_classes == 1:
         return (image.upsampled(slice(0, 1), resize_always=True).sigmoid() > threshold).long()
-    if image.like.is_cuda:
+    if not image.on_cpu:
         return _dense_labels(image, finite=False).unsqueeze(0)  # to look would wait for it
     finite = math.isfinite(image.peak)
     prune = finite and image.num_classes >= FEWEST_PRUNED
@@ -43,11 +43,11 @@ def find_labels(image: ImageLogits, threshold: float | None = None) -> Tensor:
 def _dense_labels(image: ImageLogits, finite: bool) -> Tensor:
     """Upsamples all classes, chunk after chunk, and keeps the highest of each pixel."""
     height, width = image.placement.out_size
-    kind = 'cuda' if image.like.is_cuda else 'cpu'
-    most = max(1, min(CHUNK_ELEMENTS[kind] // (height * width), image.num_classes // 16))
+    elements = CHUNK_ELEMENTS if image.on_cpu else CHUNK_ELEMENTS_ON_GPU
+    most = max(1, min(elements // (height * width), image.num_classes // 16))
     # resizing to the size that is there spreads nan; but on a GPU, where it copies
-    resize_always = not finite and not image.like.is_cuda
-    highest = image.like.new_full((height, width), -torch.inf)
+    resize_always = not finite and image.on_cpu
+    highest = image.like.new_full((height, width), -torch.inf, dtype=image.dtype)
     labels = torch.zeros(height, width, dtype=torch.int16, device=highest.device)
     for chunk in image.chunks(most):
         upsampled = image.upsampled(chunk, resize_always)
@@ -64,7 +64,7 @@ def _contestants(chunk: Tensor, start: int) -> Iterator[tuple[Tensor, Tensor]]:
 
     PyTorch's maximum is slow on a CPU along this side, and starting kernels is slow on a GPU.
     """
-    if chunk.is_cuda:
+    if chunk.device.type != 'cpu':
         values, classes = chunk.max(0)
         yield values, classes.short() + start
     else:
