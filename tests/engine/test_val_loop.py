@@ -94,6 +94,20 @@ def test_a_stock_network_gives_its_training_loss(tiny_config, tmp_path):
     assert metrics['val_loss'] == pytest.approx(sum(losses) / 2, rel=1e-5)
 
 
+class Unable(Segmentor):
+    """Has no loss in eval."""
+
+    def forward(self, inputs, data_samples=None, mode='tensor'):
+        if mode == 'loss':
+            raise ValueError('not enough values to unpack')
+        return super().forward(inputs, data_samples, mode)
+
+
+def test_a_network_without_a_loss_in_validation_is_named():
+    with pytest.raises(UsageError, match=r"0\.jpg: Unable gives no .*not enough.*type='ValLoop'"):
+        validate(Unable(), Images(1))
+
+
 class Rising(Segmentor):
     """Its validation loss rises from the third validation on."""
 

@@ -41,6 +41,19 @@ class MadeOwnHead(MadeHead):
 
 
 @MODELS.register_module()
+class MadePairHead(MadeHead):
+    """Gives two maps in training, and one in eval, as DDRHead does."""
+
+    def forward(self, inputs):
+        logits = super().forward(inputs)
+        return (logits, logits) if self.training else logits
+
+    def loss_by_feat(self, seg_logits, batch_data_samples):
+        first, second = seg_logits
+        return dict(loss_ce=(first + second).sum())
+
+
+@MODELS.register_module()
 class MadeBareHead(nn.Module):
     """Has no more than a segmentor asks for, as heads of other families."""
 

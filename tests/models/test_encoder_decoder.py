@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 from mmengine.structures import PixelData
 from segmentor_pairs import assert_same_labels, labels_of, pair, sample
 
+from mmseg_ext.engine.errors import UsageError
 from mmseg_ext.models.segmentors import pruning, streaming
 from mmseg_ext.models.segmentors.image_logits import ImageLogits, Placement, Window
+from mmseg_ext.models.segmentors.losses_of_images import sample_for_loss
 from mmseg_ext.models.segmentors.probabilities import add_probabilities
 
 KINDS = ('smooth', 'noise', 'ties', 'near ties', 'few ties')
@@ -305,6 +307,23 @@ def test_a_sample_without_truth_is_named():
     _, ours = pair()
     with pytest.raises(ValueError, match=r'a\.jpg has no truth.*LoadAnnotations'):
         ours.predict_with_loss(torch.zeros(1, 3, 8, 8), [sample((8, 8))])
+
+
+@pytest.mark.parametrize('head', ['MadeBareHead', 'MadePairHead'])
+def test_a_head_without_a_loss_in_validation_is_named(head):
+    _, ours = pair(head=head)
+    label = torch.zeros(1, 8, 8, dtype=torch.long)
+    said = rf"a\.jpg: {head} gives no loss in validation \(.*val_cfg\.type='ValLoop'"
+    with pytest.raises(UsageError, match=said):
+        ours.predict_with_loss(torch.zeros(1, 3, 8, 8), [sample((8, 8), label=label)])
+
+
+def test_other_truth_comes_along_where_it_fits():
+    one = sample((8, 8), label=torch.zeros(1, 8, 8, dtype=torch.uint8))
+    one.gt_edge_map = PixelData(data=torch.ones(1, 8, 8))
+    one.gt_depth_map = PixelData(data=torch.ones(1, 4, 4))
+    made = sample_for_loss(one, (8, 8), 255)
+    assert made.gt_edge_map is one.gt_edge_map and 'gt_depth_map' not in made
 
 
 def test_windows_that_leave_gaps_are_refused():

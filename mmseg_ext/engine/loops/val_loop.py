@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mmseg_ext.engine.distributed import gather_samples
 from mmseg_ext.engine.errors import UsageError
+from mmseg_ext.models.segmentors.losses_of_images import naming_failure
 from mmseg_ext.registry import LOOPS
 
 
@@ -42,8 +43,8 @@ class ValLoop(MMEngineValLoop):
             The metrics, with ``val_loss`` and its terms.
 
         Raises:
-            UsageError: An image has no truth, or the network pads it, and has no
-                ``predict_with_loss`` that would take that into account.
+            UsageError: An image has no truth; the network pads it, and has no ``predict_with_loss``
+                that would take that into account; or a head gives no loss in eval.
         """
         self.losses: list[dict[str, Tensor]] = []
         self.runner.call_hook('before_val')
@@ -91,10 +92,12 @@ class ValLoop(MMEngineValLoop):
                     f'{type(network).__name__}: the loss of padded images needs model.type='
                     "'mmseg_ext.EncoderDecoder'; or take test_cfg out of the data_preprocessor"
                 )
-        return [
-            network(**{name: part[k : k + 1] for name, part in data.items()}, mode='loss')
-            for k in range(len(data['inputs']))
-        ]
+        head, losses = getattr(network, 'decode_head', network), []
+        for k, sample in enumerate(data['data_samples']):
+            with naming_failure(head, sample):
+                one = {name: part[k : k + 1] for name, part in data.items()}
+                losses.append(network(**one, mode='loss'))
+        return losses
 
     def _mean_losses(self, size: int) -> dict[str, float]:
         names = sorted({name for losses in self.losses for name in losses})
