@@ -96,7 +96,8 @@ def complete_config(cfg: Config) -> None:
 
     - ``default_hooks``: ours, unless the config names them (``None`` switches one off).
     - Stock classes that ours add to, in ``OURS_FOR_STOCK``: ours, which take the same arguments.
-      ``type='mmengine.CheckpointHook'`` keeps the stock one.
+      ``type='mmengine.CheckpointHook'`` keeps the stock one. Networks inside others, as the teacher
+      of a distiller, stay: what holds them may need what ours leave out.
     - ``guards``: their defaults.
     - ``by_epoch`` of the log processor, the logger and the checkpoints, from the training loop.
     - A checkpoint hook that keeps the three newest and the best, if the config has none at all.
@@ -113,9 +114,10 @@ def complete_config(cfg: Config) -> None:
     if by_epoch and loop and loop.get('type', 'EpochBasedTrainLoop') == 'EpochBasedTrainLoop':
         loop.pop('by_epoch', None)
         loop.type = 'EpochBasedTrainLoop'
-    networks = [cfg.get(name) for name in ('model', 'tta_model', 'data_preprocessor')]
-    for _, part in find_dicts([*networks, hooks.checkpoint, loop], 'type'):
-        if isinstance(part['type'], str):
+    networks = networks_of(cfg).values()
+    preprocessors = [part.get('data_preprocessor') for part in (cfg, *networks)]
+    for part in (*networks, *preprocessors, hooks.checkpoint, loop):
+        if part and isinstance(part.get('type'), str):
             part['type'] = OURS_FOR_STOCK.get(part['type'], part['type'])
     for name, key in (('checkpoint', 'by_epoch'), ('logger', 'log_metric_by_epoch')):
         if hooks[name] is not None:
@@ -154,6 +156,15 @@ def find_dicts(node, key: str, path: str = '') -> Iterator[tuple[str, dict]]:
     elif isinstance(node, (list, tuple)):
         for index, child in enumerate(node):
             yield from find_dicts(child, key, f'{path}[{index}]')
+
+
+def networks_of(cfg: Config) -> dict[str, dict]:
+    """Those that a run builds, by path: the model and that of TTA, but none inside them."""
+    found = {}
+    for path in ('model', 'tta_model'):
+        network = cfg.get(path) or {}
+        found.update({path: network, f'{path}.module': network.get('module')})
+    return {path: network for path, network in found.items() if isinstance(network, dict)}
 
 
 def find_schedulers(cfg: Config) -> dict[str, dict]:

@@ -23,6 +23,7 @@ from .monitor_checks import check_monitors
 from .optim_checks import check_schedule
 from .overlap import Part, check_overlap, make_part
 from .pipeline_checks import check_pipelines
+from .test_cfg_checks import check_test_cfg
 from .weights import check_weights
 
 # Label files read per dataset, spread evenly; LabelRangeHook sees the rest as they are loaded.
@@ -78,6 +79,7 @@ def check(cfg: Config) -> None:
         check_timm(model)
         check_ops(model)
         check_heads(model)
+        check_test_cfg(cfg)
         check_batches(cfg)
         check_pipelines(cfg)
         check_schedule(cfg)

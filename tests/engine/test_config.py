@@ -184,3 +184,16 @@ def test_a_network_named_as_mmsegs_stays():
     cfg = Config(dict(model=model))
     complete_config(cfg)
     assert cfg.model == model
+
+
+def test_networks_inside_others_stay():
+    inner = dict(type='EncoderDecoder', data_preprocessor=dict(type='SegDataPreProcessor'))
+    cfg = Config(
+        dict(
+            model=dict(type='Distiller', teacher=inner, data_preprocessor=dict(type='Own')),
+            data_preprocessor=dict(type='SegDataPreProcessor'),
+        )
+    )
+    complete_config(cfg)
+    assert cfg.model.teacher == inner
+    assert cfg.data_preprocessor.type == 'mmseg_ext.SegDataPreProcessor'
