@@ -1,6 +1,6 @@
 """MMSegmentation's EncoderDecoder, which finds labels without upsampling all logits at once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from mmengine.structures import PixelData
@@ -41,21 +41,7 @@ class EncoderDecoder(StockEncoderDecoder):
         Returns:
             The samples, with ``pred_sem_seg`` at their ``ori_shape``.
         """
-        samples = data_samples or [None] * len(inputs)
-        found = [None] * len(inputs)
-        for batch, indices in _of_one_size(inputs):
-            of_batch = None if data_samples is None else [samples[index] for index in indices]
-            if self.test_cfg.get('keep_logits'):
-                predicted = super().predict(batch, of_batch)
-            else:
-                logits = self._logits_of_batch(batch, of_batch)
-                predicted = [
-                    self._with_labels(image, sample)
-                    for image, sample in zip(logits, of_batch or [None] * len(batch), strict=True)
-                ]
-            for index, sample in zip(indices, predicted, strict=True):
-                found[index] = sample
-        return found
+        return _run_by_size(self._predict_batch, inputs, data_samples)
 
     def predict_logits(
         self, inputs: Tensor | Sequence[Tensor], data_samples: SampleList
@@ -66,12 +52,7 @@ class EncoderDecoder(StockEncoderDecoder):
             inputs: As for ``predict``.
             data_samples: Their samples.
         """
-        found = [None] * len(inputs)
-        for batch, indices in _of_one_size(inputs):
-            logits = self._logits_of_batch(batch, [data_samples[index] for index in indices])
-            for index, image in zip(indices, logits, strict=True):
-                found[index] = image
-        return found
+        return _run_by_size(self._logits_of_batch, inputs, data_samples)
 
     def predict_with_loss(
         self, inputs: Tensor | Sequence[Tensor], data_samples: SampleList
@@ -94,31 +75,32 @@ class EncoderDecoder(StockEncoderDecoder):
         Raises:
             ValueError: A sample has no truth.
         """
-        samples, losses = [None] * len(inputs), [None] * len(inputs)
-        for batch, indices in _of_one_size(inputs):
-            of_batch = [data_samples[index] for index in indices]
-            size = tuple(batch.shape[2:])
-            for_loss = [
-                sample_for_loss(sample, size, getattr(self.decode_head, 'ignore_index', None))
-                for sample in of_batch
-            ]
-            features = self.extract_feat(batch)
-            logits = None
-            if self._is_slide or self.test_cfg.get('keep_logits') or not self._predicts_as_base:
-                predicted = self.predict(batch, of_batch)
-            else:
-                logits = self.decode_head(features)
-                metas = [sample.metainfo for sample in of_batch]
-                predicted = [
-                    self._with_labels(image, sample)
-                    for image, sample in zip(
-                        self._whole(logits, metas, metas), of_batch, strict=True
-                    )
-                ]
-            for number, index in enumerate(indices):
-                samples[index] = predicted[number]
-                losses[index] = losses_of_image(self, features, logits, number, for_loss[number])
-        return samples, losses
+        both = _run_by_size(self._predict_batch_with_loss, inputs, data_samples)
+        samples, losses = zip(*both, strict=True)
+        return list(samples), list(losses)
+
+    def _predict_batch(self, inputs: Tensor, data_samples: SampleList | None) -> SampleList:
+        if self.test_cfg.get('keep_logits'):
+            return super().predict(inputs, data_samples)
+        return self._label(self._logits_of_batch(inputs, data_samples), data_samples)
+
+    def _predict_batch_with_loss(
+        self, inputs: Tensor, data_samples: SampleList
+    ) -> list[tuple[SegDataSample, dict[str, Tensor]]]:
+        size, ignore_index = inputs.shape[2:], getattr(self.decode_head, 'ignore_index', None)
+        for_loss = [sample_for_loss(sample, tuple(size), ignore_index) for sample in data_samples]
+        features, logits = self.extract_feat(inputs), None
+        if self._is_slide or self.test_cfg.get('keep_logits') or not self._predicts_as_base:
+            predicted = self._predict_batch(inputs, data_samples)
+        else:
+            logits = self.decode_head(features)
+            metas = [sample.metainfo for sample in data_samples]
+            predicted = self._label(self._whole(logits, metas, metas), data_samples)
+        losses = [
+            losses_of_image(self, features, logits, number, sample)
+            for number, sample in enumerate(for_loss)
+        ]
+        return list(zip(predicted, losses, strict=True))
 
     @property
     def _is_slide(self) -> bool:
@@ -136,12 +118,13 @@ class EncoderDecoder(StockEncoderDecoder):
             for name in ('predict', 'predict_by_feat')
         )
 
-    def _with_labels(self, image: ImageLogits, sample: SegDataSample | None) -> SegDataSample:
+    def _label(self, images: list[ImageLogits], samples: SampleList | None) -> SampleList:
         # heads that predict in their own way need not have one
-        labels = find_labels(image, getattr(self.decode_head, 'threshold', None))
-        sample = SegDataSample() if sample is None else sample
-        sample.set_data(dict(pred_sem_seg=PixelData(data=labels)))
-        return sample
+        threshold = getattr(self.decode_head, 'threshold', None)
+        samples = samples or [SegDataSample() for _ in images]
+        for image, sample in zip(images, samples, strict=True):
+            sample.set_data(dict(pred_sem_seg=PixelData(data=find_labels(image, threshold))))
+        return samples
 
     def _logits_of_batch(
         self, inputs: Tensor, data_samples: SampleList | None
@@ -218,14 +201,24 @@ def window_slices(length: int, crop: int, stride: int) -> list[slice]:
     return [slice(max(stop - crop, 0), stop) for stop in stops]
 
 
-def _of_one_size(inputs: Tensor | Sequence[Tensor]) -> list[tuple[Tensor, list[int]]]:
-    """Batches of one size each, with the numbers of their images."""
+def _run_by_size(
+    run: Callable[[Tensor, SampleList | None], list],
+    inputs: Tensor | Sequence[Tensor],
+    data_samples: SampleList | None,
+) -> list:
+    """Runs images of one size together; ``run`` gives a result for each, which keep their order."""
     if isinstance(inputs, Tensor):
-        return [(inputs, list(range(len(inputs))))]
+        return run(inputs, data_samples)
     by_size: dict[torch.Size, list[int]] = {}
     for index, image in enumerate(inputs):
         by_size.setdefault(image.shape, []).append(index)
-    return [(torch.stack([inputs[i] for i in group]), group) for group in by_size.values()]
+    found = [None] * len(inputs)
+    for group in by_size.values():
+        of_group = data_samples and [data_samples[index] for index in group]
+        results = run(torch.stack([inputs[index] for index in group]), of_group)
+        for index, result in zip(group, results, strict=True):
+            found[index] = result
+    return found
 
 
 def _decoded_size(metainfo: dict) -> Sequence[int]:

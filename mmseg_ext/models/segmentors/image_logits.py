@@ -119,6 +119,16 @@ class ImageLogits:
         return len(self.windows[0].logits)
 
     @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W), at the size of the labels."""
+        return self.num_classes, *self.placement.out_size
+
+    @property
+    def device(self) -> torch.device:
+        """That of the logits."""
+        return self.like.device
+
+    @property
     def like(self) -> Tensor:
         """A tensor of the logits' type and device."""
         return self.windows[0].logits
@@ -131,7 +141,7 @@ class ImageLogits:
     @property
     def on_cpu(self) -> bool:
         """Whether kernels run at once, and what they need stays in a cache."""
-        return self.like.device.type == 'cpu'
+        return self.device.type == 'cpu'
 
     @cached_property
     def peak(self) -> float:

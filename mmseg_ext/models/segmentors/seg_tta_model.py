@@ -12,7 +12,7 @@ from torch import Tensor
 from mmseg_ext.registry import MODELS
 
 from .encoder_decoder import EncoderDecoder
-from .probabilities import add_probabilities
+from .probabilities import add_probabilities, probabilities
 
 
 @MODELS.register_module()
@@ -42,39 +42,31 @@ class SegTTAModel(StockSegTTAModel):
             if isinstance(self.module, EncoderDecoder):
                 batch = self.module.data_preprocessor(view, False)
                 images = self.module.predict_logits(**batch)
-                sizes = [(image.num_classes, *image.placement.out_size) for image in images]
-                view, like = batch['data_samples'], images[0].like
+                view, add = batch['data_samples'], add_probabilities
             else:
                 view = self.module.test_step(view)
-                images = [_take_logits(sample) for sample in view]
-                sizes, like = [image.shape for image in images], images[0]
-            sums = sums or [like.new_zeros(size, dtype=torch.float32) for size in sizes]
+                images, add = [_take_logits(sample) for sample in view], _add_made
+            sums = sums or [torch.zeros(image.shape, device=image.device) for image in images]
             for image, of_image in zip(images, sums, strict=True):
-                _add(image, of_image)
+                add(image, of_image)
             views.append(view)
         return [
             self._merged(samples, of_image / len(views))
             for samples, of_image in zip(zip(*views, strict=True), sums, strict=True)
         ]
 
-    def _merged(self, samples: tuple[SegDataSample, ...], probabilities: Tensor) -> SegDataSample:
-        if len(probabilities) == 1:
-            labels = (probabilities > self.module.decode_head.threshold).long()
+    def _merged(self, samples: tuple[SegDataSample, ...], chances: Tensor) -> SegDataSample:
+        if len(chances) == 1:
+            labels = (chances > self.module.decode_head.threshold).long()
         else:
-            labels = probabilities.argmax(0, keepdim=True)
+            labels = chances.argmax(0, keepdim=True)
         merged = min(samples, key=_changes)
         merged.set_data(dict(pred_sem_seg=PixelData(data=labels)))
         return merged
 
 
-def _add(image: object, sums: Tensor) -> None:
-    """Adds an image's probabilities, from its logits at low resolution or, a tensor, at its own."""
-    if not isinstance(image, Tensor):
-        add_probabilities(image, sums)
-    elif len(image) > 1:
-        sums += image.softmax(0)
-    else:
-        sums += image.sigmoid()
+def _add_made(logits: Tensor, sums: Tensor) -> None:
+    sums += probabilities(logits)
 
 
 def _take_logits(sample: SegDataSample) -> Tensor:
