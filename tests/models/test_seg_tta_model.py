@@ -92,11 +92,13 @@ def test_under_autocast_probabilities_stay_exact():
     assert torch.equal(found.pred_sem_seg.data[0], sums.argmax(0))
 
 
-def test_a_single_class_is_decided_by_the_mean_probability():
+@pytest.mark.parametrize('is_ours', [True, False])
+def test_a_single_class_is_decided_by_the_mean_probability(is_ours):
     stock, ours = pair(2, out_channels=1)
     data = views()
     with torch.no_grad():
-        (found,) = build('mmseg_ext.SegTTAModel', ours).test_step(views())
+        module = ours if is_ours else stock
+        (found,) = build('mmseg_ext.SegTTAModel', module).test_step(views())
         wanted = []
         for inputs, samples in zip(data['inputs'], data['data_samples'], strict=True):
             (predicted,) = stock.test_step(dict(inputs=inputs, data_samples=samples))

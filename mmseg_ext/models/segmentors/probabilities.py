@@ -39,12 +39,7 @@ def _add(image: ImageLogits, sums: Tensor) -> None:
         for (matrix, on_device), wide in zip(downs, wides, strict=True):
             sources = _sources(matrix[band])  # on the CPU, so that no device is waited for
             logits = logits + on_device[band, sources] @ wide[:, sources]
-        sums[:, band] += probabilities(logits)
-
-
-def probabilities(logits: Tensor) -> Tensor:
-    """The softmax over classes, (C, H, W); with one class the sigmoid."""
-    return logits.softmax(0) if len(logits) > 1 else logits.sigmoid()
+        sums[:, band] += logits.softmax(0) if num_classes > 1 else logits.sigmoid()
 
 
 def _rows(image: ImageLogits, num_columns: int) -> list[list]:

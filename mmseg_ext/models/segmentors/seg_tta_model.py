@@ -12,7 +12,7 @@ from torch import Tensor
 from mmseg_ext.registry import MODELS
 
 from .encoder_decoder import EncoderDecoder
-from .probabilities import add_probabilities, probabilities
+from .probabilities import add_probabilities
 
 
 @MODELS.register_module()
@@ -21,7 +21,8 @@ class SegTTAModel(StockSegTTAModel):
 
     The views of an image go through the network one after the other, and each adds its
     probabilities to one map, (C, H, W), of the image's own size; the stock class keeps the logits
-    of all views. Labels are its own but for ties within float rounding.
+    of all views. Labels are its own but for ties within float rounding, and but for a single class,
+    where the stock class takes the sigmoid of a sigmoid.
 
     A merged sample has ``pred_sem_seg``, (1, H, W), int64, the metainfo of the view that is neither
     flipped nor, if one such is there, resized, and that view's ``gt_sem_seg``.
@@ -66,7 +67,8 @@ class SegTTAModel(StockSegTTAModel):
 
 
 def _add_made(logits: Tensor, sums: Tensor) -> None:
-    sums += probabilities(logits)
+    # of a single class segmentors give the sigmoid already
+    sums += logits.softmax(0) if len(logits) > 1 else logits
 
 
 def _take_logits(sample: SegDataSample) -> Tensor:
