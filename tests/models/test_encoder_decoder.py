@@ -8,8 +8,9 @@ from segmentor_pairs import assert_same_labels, labels_of, pair, sample
 
 from mmseg_ext.engine.errors import UsageError
 from mmseg_ext.models.segmentors import pruning, streaming
-from mmseg_ext.models.segmentors.image_logits import ImageLogits, Placement, Window
+from mmseg_ext.models.segmentors.image_logits import ImageLogits, Window
 from mmseg_ext.models.segmentors.losses_of_images import sample_for_loss
+from mmseg_ext.models.segmentors.placement import Placement
 from mmseg_ext.models.segmentors.probabilities import add_probabilities
 
 KINDS = ('smooth', 'noise', 'ties', 'near ties', 'few ties')
@@ -154,6 +155,16 @@ def test_other_devices_than_a_cpu_are_used_as_a_gpu_is():
     labels = streaming.find_labels(image)
     assert labels.shape == (1, 50, 60) and labels.device == like.device
     add_probabilities(image, like.new_zeros(3, 50, 60))
+
+
+@pytest.mark.parametrize('num_classes', [3, 15, 16, 33, 150])
+def test_a_gpu_takes_its_kernel_for_channels_last_with_chunks_as_with_all(num_classes):
+    like = torch.empty(1, num_classes, 8, 10, device='meta').to(memory_format=torch.channels_last)
+    whole = slice(0, 32), slice(0, 40)
+    placement = Placement((32, 40), *whole, None, (50, 60), False)
+    chunks = list(ImageLogits([Window(like[0], *whole)], placement).chunks(9))
+    assert [k for chunk in chunks for k in range(num_classes)[chunk]] == list(range(num_classes))
+    assert all(chunk.stop - chunk.start >= min(16, num_classes) for chunk in chunks)
 
 
 @settings(max_examples=60, deadline=None, phases=[Phase.generate])

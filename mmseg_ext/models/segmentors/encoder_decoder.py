@@ -12,8 +12,9 @@ from torch import Tensor
 
 from mmseg_ext.registry import MODELS
 
-from .image_logits import ImageLogits, Placement, Window
+from .image_logits import ImageLogits, Window
 from .losses_of_images import losses_of_image, sample_for_loss
+from .placement import Placement
 from .streaming import find_labels
 
 
