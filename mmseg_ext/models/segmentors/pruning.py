@@ -14,7 +14,7 @@ TOLERANCE = 64
 # Rows of logits, and open pixels, that are looked at together: what that takes stays in the cache.
 BAND_ROWS, BLOCK_PIXELS = 8, 4096
 # Above this share of open pixels, or of classes in near-ties, upsampling all classes is as fast.
-MOST_OPEN, MOST_TIED = 0.3, 0.25
+MOST_OPEN, MOST_TIED = 0.5, 0.25
 
 
 def pruned_labels(image: ImageLogits) -> Tensor | None:

@@ -56,6 +56,7 @@ def _dense_labels(image: ImageLogits, finite: bool) -> Tensor:
             higher = values > highest if finite else ~(values <= highest) & ~highest.isnan()
             labels = torch.where(higher, classes, labels)
             highest = torch.where(higher, values, highest)
+        del upsampled, values  # before the next are made
     return labels.long()
 
 
