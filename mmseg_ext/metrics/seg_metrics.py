@@ -46,6 +46,7 @@ class SegMetrics(BaseMetric):
         format_only: Write them, and evaluate nothing.
         prefix: Put before the names of the returned values, with a slash.
         collect_device: Without effect: nothing is collected but counts.
+        keep_results: Without effect; the stock tools/test.py sets it with ``--out``.
 
     Attributes:
         confusion: After an evaluation, in the main process, as all of these: (C, C), int64, on the
@@ -60,6 +61,8 @@ class SegMetrics(BaseMetric):
         UsageError: ``iou_metrics`` or ``classes`` name what there is not.
     """
 
+    default_prefix = ''  # else MMEngine warns of every metric without a prefix
+
     def __init__(
         self,
         ignore_index: int = 255,
@@ -71,6 +74,7 @@ class SegMetrics(BaseMetric):
         format_only: bool = False,
         prefix: str | None = None,
         collect_device: str | None = None,
+        keep_results: bool = False,
     ) -> None:
         super().__init__(prefix=prefix)
         if collect_device is not None:

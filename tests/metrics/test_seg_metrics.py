@@ -216,3 +216,13 @@ def test_bad_settings(tables):
         METRICS.build(dict(type='mmseg_ext.SegMetrics', iou_metrics=['IoU']))
     SegMetrics(collect_device='cpu')
     assert tables == ['SegMetrics: collect_device=cpu has no effect']
+
+
+def test_what_the_stock_test_tool_sets_needs_no_word(tables, monkeypatch, tmp_path):
+    monkeypatch.setattr(
+        'mmengine.evaluator.metric.print_log', lambda text, *_, **__: tables.append(text)
+    )
+    settings = dict(output_dir=str(tmp_path), keep_results=True)
+    metric = METRICS.build(dict(type='mmseg_ext.SegMetrics', **settings))
+    assert tables == [] and metric.output_dir == str(tmp_path)
+    assert SegMetrics(prefix='a').prefix == 'a'
