@@ -14,6 +14,8 @@ from .files import replacing
 
 CELL = 0.14  # inches a class, so that names stay readable when zoomed
 MAX_NUMBERED = 25  # classes whose cells have room for a number
+MAX_NAMED = 180  # above, names take many seconds and gigabytes: 71 s and 7.7 GB at 847 classes
+UNNAMED_SIDE = 20  # inches of a matrix without names
 LISTED = (12, 45)  # strongest confusions beside the matrix: at least, at most
 CHARACTER = 0.075  # inches of the width of one in the list
 
@@ -33,12 +35,16 @@ def write_confusion(path: Path, confusion: np.ndarray, classes: Sequence[str]) -
 def read_confusion(path: Path) -> tuple[np.ndarray, list[str]]:
     """Reads what ``write_confusion`` saved.
 
+    Args:
+        path: The file, or the folder in which it lies as ``confusion.npz``.
+
     Returns:
         The matrix, (C, C), and the names.
 
     Raises:
         UsageError: The file is not there, or holds something else.
     """
+    path = confusion_file(path)
     if not path.is_file():
         raise UsageError(f'there is no {path}; a validation or test writes confusion.npz')
     try:
@@ -46,12 +52,18 @@ def read_confusion(path: Path) -> tuple[np.ndarray, list[str]]:
             confusion, classes = content['confusion'], content['classes'].tolist()
     # a file of another kind is a torn zip, a pickle or an array, which all fail in their own way
     except Exception as error:
+        # the error is not cited: NumPy's own advises to load pickles, which can run any program
         raise UsageError(
-            f'{path} holds no confusion matrix ({error}); name the confusion.npz of a run'
+            f'{path} holds no confusion matrix; name the confusion.npz of a run, or its folder'
         ) from error
     if confusion.shape != (len(classes), len(classes)):
         raise UsageError(f'{path}: matrix {confusion.shape} for {len(classes)} classes')
     return confusion, classes
+
+
+def confusion_file(path: Path) -> Path:
+    """The file that a user means: ``confusion.npz`` of a folder, else what is named."""
+    return path / 'confusion.npz' if path.is_dir() else path
 
 
 def strongest_confusions(
@@ -88,12 +100,14 @@ def draw_confusion(
 ) -> None:
     """Draws a matrix, each row as shares of its true class, and lists the strongest confusions.
 
+    Above ``MAX_NAMED`` classes the axes have numbers of classes in place of their names.
+
     Args:
         path: PNG file to write.
         confusion: Pixels, (C, C); rows are true, columns predicted classes.
         classes: C names.
         title: Text above.
-        chosen: Names to draw, in their order; the predictions of others become one column.
+        chosen: Names to draw, in the order of classes; the predictions of others become one column.
 
     Raises:
         UsageError: ``chosen`` names a class that there is not.
@@ -105,6 +119,8 @@ def draw_confusion(
     shares = np.where(true > 0, confusion / np.maximum(true, 1), np.nan)
     side = max(3.2, len(columns) * (0.42 if len(classes) <= MAX_NUMBERED else CELL))
     names = 0.075 * max(map(len, columns)) + 0.5  # inches of the longest one
+    if len(columns) > MAX_NAMED:
+        side, names = UNNAMED_SIDE, 0.5
     lines = _list_confusions(confusion, columns) if chosen is None else []
     listed = CHARACTER * max(map(len, lines), default=0)
     figure = Figure(figsize=(side + names + listed + 0.9, side + names + 1.0), layout='constrained')
@@ -132,8 +148,9 @@ def _draw_matrix(
     # the square root brings out the small shares, which are the confusions
     image = axes.imshow(np.sqrt(shares), cmap='Blues', vmin=0, vmax=1, aspect='auto')
     size = 8 if numbered else 6
-    axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=size)
-    axes.set_yticks(range(len(classes)), classes, fontsize=size)
+    if len(columns) <= MAX_NAMED:
+        axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=size)
+        axes.set_yticks(range(len(classes)), classes, fontsize=size)
     axes.set_xlabel('predicted')
     axes.set_ylabel('true')
     if numbered:
@@ -143,7 +160,7 @@ def _draw_matrix(
             axes.text(
                 column, row, f'{100 * share:.0f}', color=colour, size=7, ha='center', va='center'
             )
-    else:
+    elif len(columns) <= MAX_NAMED:
         # lines between every ten classes, to follow a row across the sheet
         places = np.arange(9.5, len(classes), 10)
         axes.hlines(places, -0.5, len(columns) - 0.5, color='0.8', linewidth=0.4)

@@ -81,6 +81,16 @@ def test_a_large_matrix_has_room_for_its_names(monkeypatch, tmp_path):
     assert min(width, height) > 60 * 6 / 72 * 110
 
 
+def test_many_hundreds_of_classes_have_numbers_and_the_list_of_confusions(monkeypatch, tmp_path):
+    classes = [f'class {number}' for number in range(600)]
+    confusion = np.eye(600, dtype=int)
+    confusion[7, 500] = 3
+    said = texts(monkeypatch, tmp_path / 'a.png', confusion, classes)
+    assert not set(classes) & set(said)
+    assert any('class 7 > class 500' in text for text in said)
+    assert max(Image.open(tmp_path / 'a.png').size) < 4000
+
+
 def run_tool(monkeypatch, *words):
     tool = str(ROOT / 'tools/analysis_tools/confusion.py')
     monkeypatch.setattr(sys, 'argv', [tool, *map(str, words)])
@@ -95,6 +105,9 @@ def test_the_tool_draws_a_saved_matrix(npz, monkeypatch, capsys):
     assert run_tool(monkeypatch, npz) == 0
     assert capsys.readouterr().out.strip() == str(npz.with_suffix('.png'))
     assert min(Image.open(npz.with_suffix('.png')).size) > 300
+    npz.with_suffix('.png').unlink()
+    assert run_tool(monkeypatch, npz.parent) == 0
+    assert npz.with_suffix('.png').is_file()
 
 
 def test_the_tool_draws_chosen_classes(npz, monkeypatch, tmp_path):
@@ -111,7 +124,8 @@ def test_the_tool_draws_chosen_classes(npz, monkeypatch, tmp_path):
         (['none.npz'], 'there is no none.npz; a validation or test writes confusion.npz'),
         (['{npz}', '--classes', 'raod'], "the data set has no class 'raod'; did you mean road?"),
         (['{npz}', '--out', 'x.jpg'], 'the name of a picture ends in .png'),
-        ([__file__], 'holds no confusion matrix'),
+        ([__file__], 'holds no confusion matrix; name the confusion.npz of a run, or its folder'),
+        ([str(ROOT)], f'there is no {ROOT}/confusion.npz; a validation or test writes'),
     ],
 )
 def test_bad_input_of_the_tool(npz, monkeypatch, capsys, words, said):
