@@ -10,6 +10,7 @@ from mmseg.structures import SegDataSample
 
 from mmseg_ext.records.background import Background
 from mmseg_ext.records.comparison import labels_of
+from mmseg_ext.records.files import make_folder
 from mmseg_ext.records.masks import MaskEncoding, find_image_root, name_below, write_mask
 from mmseg_ext.registry import HOOKS
 
@@ -36,12 +37,12 @@ class MaskFilesHook(Hook):
         """Makes the folder.
 
         Raises:
-            UsageError: The data set's encoding cannot be told.
+            UsageError: The data set's encoding cannot be told, or no folder be made.
         """
         dataset = runner.test_dataloader.dataset
         self.encoding = MaskEncoding.from_dataset(dataset)
         self.image_root = find_image_root(dataset)
-        self.out_dir.mkdir(parents=True, exist_ok=True)
+        make_folder(self.out_dir)
         self.background = Background()
 
     def after_test_iter(

@@ -11,6 +11,7 @@ from mmseg.structures import SegDataSample
 
 from mmseg_ext.records.background import Background
 from mmseg_ext.records.comparison import ImageScores, draw_comparison, labels_of, score_image
+from mmseg_ext.records.files import make_folder
 from mmseg_ext.records.masks import find_image_root, name_below
 from mmseg_ext.records.panels import write_picture
 from mmseg_ext.records.pictures import Picture
@@ -41,10 +42,14 @@ class ShowDirHook(Hook):
         self.written = ''
 
     def before_test(self, runner: Runner) -> None:
-        """Makes the folder."""
+        """Makes the folder.
+
+        Raises:
+            UsageError: It cannot be made.
+        """
         self.tested = TestedClasses.of(runner, self.classes)
         self.image_root = find_image_root(runner.test_dataloader.dataset)
-        self.out_dir.mkdir(parents=True, exist_ok=True)
+        make_folder(self.out_dir)
         self.background = Background()
 
     def after_test_iter(

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from mmseg_ext.engine.errors import UsageError
+from mmseg_ext.engine.errors import UsageError, found_by_all
 
 
 @contextmanager
@@ -20,6 +20,9 @@ def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
     Args:
         path: File to write or to replace.
         durable: Wait until the disk has it, so that a power cut right after loses nothing.
+
+    Raises:
+        OSError: What the block raises, with ``path`` as its file where it names none.
     """
     part = path.with_name(f'.{os.getpid()}.{path.name}')
     try:
@@ -34,6 +37,11 @@ def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
                 # mounted object stores have no folders to sync
                 if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
                     raise
+    except OSError as error:
+        # a write to an open file that the disk has no room for does not say which
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
     finally:
         part.unlink(missing_ok=True)
 
@@ -84,6 +92,18 @@ def read_json(path: Path) -> dict:
 def short_path(path: Path) -> Path:
     """The path as the user would type it in the current folder."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder for results, and those above it, unless it is there.
+
+    Raises:
+        UsageError: The system refuses.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise found_by_all(f'{path}: no folder can be made here: {error.strerror}') from error
 
 
 def check_output(path: Path | None, pictures: Sequence[str] = ()) -> None:

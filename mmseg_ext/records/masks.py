@@ -12,7 +12,7 @@ from mmseg.datasets import PascalVOCDataset
 from PIL import Image
 
 from mmseg_ext.datasets.bad_samples import find_leaves
-from mmseg_ext.engine.errors import UsageError
+from mmseg_ext.engine.errors import found_by_all
 from mmseg_ext.prepare.masks import write_mask as write_palette_mask
 from mmseg_ext.prepare.palette import voc_palette
 
@@ -46,7 +46,7 @@ class MaskEncoding:
             UsageError: It names no classes, or its ``label_map`` cannot be turned back.
         """
         if not metainfo.get('classes'):
-            raise UsageError('masks need class names: set metainfo.classes of the data set')
+            raise found_by_all('masks need class names: set metainfo.classes of the data set')
         classes = tuple(metainfo['classes'])
         values = _turn_back(classes, metainfo.get('label_map'))
         if metainfo.get('reduce_zero_label'):
@@ -166,7 +166,7 @@ def _turn_back(classes: Sequence[str], label_map: Mapping[int, int] | None) -> t
             origins.append(index)
         if len(origins) != 1:
             made = ' and '.join(map(str, sorted(origins))) or 'no label'
-            raise UsageError(
+            raise found_by_all(
                 f'label_map makes {name!r} of {made} of the files, so masks cannot say which; '
                 'use a data set whose classes are those of the files, without label_map'
             )

@@ -186,9 +186,17 @@ def _draw_sheet(
             ]
         )
         labels += [truth, prediction]
-    marks = {'missed': MISSED, 'false alarm': FALSE_ALARM, 'found': FOUND}
-    legend = {**class_legend(labels, classes, palette), **marks}
-    title = f'{classes[index].strip()}: the {len(found)} images with the lowest IoU'
+    legend = class_legend(labels, classes, palette)
+    if all((label < len(classes)).all() for label in labels):
+        legend.pop('ignored')
+    marks = {
+        'missed': (MISSED, any(each.missed for each in found)),
+        'false alarm': (FALSE_ALARM, any(each.false_alarms for each in found)),
+        'found': (FOUND, any(each.true > each.missed for each in found)),
+    }
+    legend |= {name: colour for name, (colour, occurs) in marks.items() if occurs}
+    images = 'image' if len(found) == 1 else f'{len(found)} images'
+    title = f'{classes[index].strip()}: the {images} with the lowest IoU'
     return compose(rows, title, legend, PANEL_WIDTH)
 
 

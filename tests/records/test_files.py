@@ -1,10 +1,12 @@
+import errno
 import json
 import math
 import os
 
 import pytest
 
-from mmseg_ext.records.files import read_json, replacing, write_json
+from mmseg_ext.engine.errors import UsageError
+from mmseg_ext.records.files import make_folder, read_json, replacing, write_json
 from mmseg_ext.records.history import read_metrics, read_validations
 from mmseg_ext.records.provenance_reading import read_starts
 
@@ -17,6 +19,25 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path):
         raise ZeroDivisionError
     assert file.read_text() == 'old'
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_full_disk_is_named_with_its_file_and_another_error_left_as_it_is(tmp_path):
+    with pytest.raises(OSError) as raised, replacing(tmp_path / 'a.txt'):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+    assert raised.value.filename == str(tmp_path / 'a.txt')
+    for error in (OSError('cannot write mode F'), OSError(errno.EACCES, 'closed', 'b.txt')):
+        said = str(error)
+        with pytest.raises(OSError) as raised, replacing(tmp_path / 'a.txt'):
+            raise error
+        assert str(raised.value) == said
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
+    make_folder(tmp_path / 'new/deep')
+    make_folder(tmp_path / 'new/deep')
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(UsageError, match='file/below: no folder can be made here: Not a dir'):
+        make_folder(tmp_path / 'file/below')
 
 
 def test_nan_becomes_null_and_the_file_is_strict_json(tmp_path):

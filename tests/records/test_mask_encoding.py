@@ -108,8 +108,9 @@ def test_no_class_falls_on_the_ignored_label_of_one_byte(tmp_path, classes, redu
     [({0: 0, 1: 0, 2: 1}, '0 and 1'), ({1: 255}, 'no label'), ({2: 1}, '1 and 2')],
 )
 def test_a_label_map_that_cannot_be_turned_back_is_named(label_map, made):
-    with pytest.raises(UsageError, match=f"makes '[ab]' of {made} of the files"):
+    with pytest.raises(UsageError, match=f"makes '[ab]' of {made} of the files") as raised:
         MaskEncoding.from_metainfo(dict(classes=['a', 'b'], label_map=label_map))
+    assert raised.value.shared
 
 
 def test_a_prediction_outside_the_classes_writes_nothing(tmp_path):

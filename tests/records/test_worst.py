@@ -1,10 +1,12 @@
 import json
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from mmseg_ext.records import worst as worst_module
 from mmseg_ext.records.comparison import score_image
 from mmseg_ext.records.worst import WorstImages, write_worst
 
@@ -102,3 +104,23 @@ def test_sheets_and_summary(tmp_path):
     assert first['image'] == candidate.image and first['IoU'] == pytest.approx(candidate.iou)
     sheet = Image.open(tmp_path / 'new/worst/road.png')
     assert sheet.width > 4 * 400 and sheet.height > 3 * 320
+
+
+@pytest.mark.parametrize(
+    ('truth', 'title', 'legend'),
+    [
+        ([[0, 0]], 'road: the image with the lowest IoU', ['road', 'found']),
+        ([[0, 255], [1, 0]], 'road: the image with the lowest IoU',
+         ['road', 'Car/van', 'ignored', 'false alarm', 'found']),
+    ],
+)  # fmt: skip
+def test_a_sheet_names_what_occurs_in_it(tmp_path, monkeypatch, truth, title, legend):
+    compose = Mock(wraps=worst_module.compose)
+    monkeypatch.setattr(worst_module, 'compose', compose)
+    truth, image = np.array(truth), str(tmp_path / 'a.png')
+    Image.fromarray(np.zeros((*truth.shape, 3), np.uint8)).save(image)
+    worst = WorstImages(3, [0])
+    add(worst, image, truth, truth * 0)
+    write_worst(tmp_path / 'worst', worst, CLASSES, PALETTE, 255)
+    (call,) = compose.call_args_list
+    assert call.args[1] == title and list(call.args[2]) == legend
