@@ -10,11 +10,11 @@ from mmseg_ext.engine.cli import apply_guards, make_parser, parse_args
 from mmseg_ext.engine.config import load_config
 from mmseg_ext.engine.errors import UsageError, run_command
 from mmseg_ext.engine.evaluation import (
-    check_folder,
+    add_hooks,
+    check_options,
     choose_classes,
-    find_evaluators,
     has_truth,
-    leave_out_truth,
+    predict_alone,
     use_tta,
 )
 
@@ -30,12 +30,6 @@ EXAMPLES = """examples:
 Images without truth (no seg_map_path in data_prefix, or test_evaluator.format_only=True) are
 predicted alone: give --out, --show-dir or --show.
 """
-
-
-NO_TRUTH = (
-    'test_dataloader.dataset has no seg_map_path in its data_prefix, or test_evaluator says '
-    'format_only'
-)
 
 
 def make_config(args: argparse.Namespace) -> tuple[Config, list[str]]:
@@ -55,10 +49,7 @@ def make_config(args: argparse.Namespace) -> tuple[Config, list[str]]:
         cfg[name] = None
     if not cfg.get('test_dataloader') or not cfg.get('test_evaluator'):
         raise UsageError(f'{args.config} has no test_dataloader or no test_evaluator')
-    check_folder('--out', args.out)
-    check_folder('--show-dir', args.show_dir)
-    if args.worst is not None and args.worst < 1:
-        raise UsageError(f'--worst {args.worst}: takes a number of images, 1 or more')
+    check_options(args)
     notes, classes = [], None
     if args.tta:
         notes.append(use_tta(cfg))
@@ -66,44 +57,8 @@ def make_config(args: argparse.Namespace) -> tuple[Config, list[str]]:
         notes.append(predict_alone(cfg, args))
     elif args.classes is not None:
         classes = choose_classes(cfg, args.classes)
-    hooks = cfg.setdefault('default_hooks', {})
-    hooks['class_names'] = dict(type='mmseg_ext.ClassNamesHook')
-    hooks['truth_size'] = dict(type='mmseg_ext.TruthSizeHook')
-    hooks['progress'] = dict(type='mmseg_ext.ProgressHook')
-    if args.out:
-        hooks['mask_files'] = dict(type='mmseg_ext.MaskFilesHook', out_dir=args.out)
-    if args.show_dir:
-        hooks['show_dir'] = dict(
-            type='mmseg_ext.ShowDirHook', out_dir=args.show_dir, classes=classes
-        )
-    if args.worst:
-        hooks['worst_images'] = dict(
-            type='mmseg_ext.WorstImagesHook', num_images=args.worst, classes=classes
-        )
-    if args.show:
-        hooks['visualization'] = dict(
-            type='SegVisualizationHook', draw=True, show=True, wait_time=args.wait_time
-        )
+    add_hooks(cfg, args, classes)
     return cfg, list(filter(None, notes))
-
-
-def predict_alone(cfg: Config, args: argparse.Namespace) -> str:
-    """Prepares a test without truth; returns what to say of it.
-
-    Raises:
-        UsageError: The options need truth, or nothing would come of it.
-    """
-    for option, given in (('--worst', args.worst), ('--classes', args.classes)):
-        if given is not None:
-            raise UsageError(f'{option} needs truth: {NO_TRUTH}; add seg_map_path, or leave it out')
-    writes = any(evaluator.get('output_dir') for evaluator in find_evaluators(cfg))
-    if not (args.out or args.show_dir or args.show or writes):
-        raise UsageError(
-            f'nothing to evaluate against: {NO_TRUTH}; --out DIR writes the predictions, or add '
-            'seg_map_path'
-        )
-    leave_out_truth(cfg)
-    return f'{NO_TRUTH}: predictions alone, no metric is computed'
 
 
 def main() -> None:

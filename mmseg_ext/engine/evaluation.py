@@ -1,5 +1,6 @@
 """What the options of ``tools/test.py`` change in a config."""
 
+import argparse
 import inspect
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,21 +10,80 @@ from mmengine.fileio import list_from_file
 from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS, METRICS
 
+from mmseg_ext.records.files import short_path
+
 from .class_names import find_classes
 from .config import class_of, find_dicts
 from .errors import UsageError
 from .tested_pipelines import find_tta_pipeline, without_truth, wrap_for_tta
 
+NO_TRUTH = (
+    'test_dataloader.dataset has no seg_map_path in its data_prefix, or test_evaluator says '
+    'format_only'
+)
+
 
 def check_folder(option: str, path: str | None) -> None:
-    """Raises ``UsageError`` if a folder that an option names is a file, or lies below one."""
+    """Raises ``UsageError`` if a folder that an option names is empty, a file or below a file."""
     if path is None:
         return
-    for place in (Path(path), *Path(path).parents):
-        if place.exists():
-            if not place.is_dir():
-                raise UsageError(f'{option} {path}: {place} is a file; name a folder')
-            return
+    if not path:
+        raise UsageError(f'{option} names no folder')
+    whole = Path(path).resolve()
+    nearest = next(place for place in (whole, *whole.parents) if place.exists())
+    if not nearest.is_dir():
+        raise UsageError(f'{option} {path}: {short_path(nearest)} is a file; name a folder')
+
+
+def check_options(args: argparse.Namespace) -> None:
+    """Raises ``UsageError`` if an option of ``tools/test.py`` makes no sense by itself."""
+    check_folder('--out', args.out)
+    check_folder('--show-dir', args.show_dir)
+    if args.worst is not None and args.worst < 1:
+        raise UsageError(f'--worst {args.worst}: takes a number of images, 1 or more')
+
+
+def add_hooks(cfg: Config, args: argparse.Namespace, classes: Sequence[str] | None) -> None:
+    """Puts the hooks into the config that a test has and that its options ask for, in place.
+
+    Args:
+        cfg: Config.
+        args: The options.
+        classes: Names that ``--classes`` chose.
+    """
+    hooks = dict(
+        class_names=dict(type='mmseg_ext.ClassNamesHook'),
+        truth_size=dict(type='mmseg_ext.TruthSizeHook'),
+        progress=dict(type='mmseg_ext.ProgressHook'),
+        mask_files=args.out and dict(type='mmseg_ext.MaskFilesHook', out_dir=args.out),
+        show_dir=args.show_dir
+        and dict(type='mmseg_ext.ShowDirHook', out_dir=args.show_dir, classes=classes),
+        worst_images=args.worst
+        and dict(type='mmseg_ext.WorstImagesHook', num_images=args.worst, classes=classes),
+        visualization=args.show
+        and dict(type='SegVisualizationHook', draw=True, show=True, wait_time=args.wait_time),
+    )
+    asked = {name: hook for name, hook in hooks.items() if hook}
+    cfg.setdefault('default_hooks', {}).update(asked)
+
+
+def predict_alone(cfg: Config, args: argparse.Namespace) -> str:
+    """Prepares a test without truth, in place; returns what to say of it.
+
+    Raises:
+        UsageError: The options need truth, or nothing would come of it.
+    """
+    for option, given in (('--worst', args.worst), ('--classes', args.classes)):
+        if given is not None:
+            raise UsageError(f'{option} needs truth: {NO_TRUTH}; add seg_map_path, or leave it out')
+    writes = any(evaluator.get('output_dir') for evaluator in find_evaluators(cfg))
+    if not (args.out or args.show_dir or args.show or writes):
+        raise UsageError(
+            f'nothing to evaluate against: {NO_TRUTH}; --out DIR writes the predictions, or add '
+            'seg_map_path'
+        )
+    leave_out_truth(cfg)
+    return f'{NO_TRUTH}: predictions alone, no metric is computed'
 
 
 def find_evaluators(cfg: Config) -> list[dict]:

@@ -108,3 +108,7 @@ def test_a_folder_that_is_a_file(tmp_path):
         check_folder('--out', str(file))
     with pytest.raises(UsageError, match=f'{file} is a file'):
         check_folder('--show-dir', str(file / 'below'))
+    with pytest.raises(UsageError, match=f'{file} is a file'):
+        check_folder('--out', str(tmp_path / 'new/../file'))
+    with pytest.raises(UsageError, match='--out names no folder'):
+        check_folder('--out', '')
