@@ -46,6 +46,23 @@ def find_classes(
     return sorted(found)
 
 
+def name_twice(known: Sequence[str]) -> tuple[int, int] | None:
+    """The places of the first name that occurs twice, as ``find_classes`` compares; or None."""
+    places = {}
+    for place, name in enumerate(map(_plain, known)):
+        if name in places:
+            return places[name], place
+        places[name] = place
+    return None
+
+
+def of_classes(chosen: Sequence | None, known: Sequence) -> str:
+    """What follows a mean in a title: which part of the classes it is over; empty for all."""
+    if chosen is None or len(chosen) == len(known):
+        return ''
+    return f' over {len(chosen)} of {len(known)} classes'
+
+
 def _hint(name: str, known: Sequence[str]) -> str:
     by_plain = {_plain(each): each.strip() for each in known}
     nearest = difflib.get_close_matches(name, by_plain, n=3, cutoff=0.5)

@@ -15,6 +15,7 @@ from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 from mmseg_ext.datasets.bad_samples import is_of_code, name_error
 
 from .batch_checks import check_batches
+from .class_names import name_twice
 from .config import class_of, find_dicts
 from .errors import UsageError, is_local_main
 from .guards import read_guards
@@ -215,8 +216,23 @@ def build_dataset(path: str, node: dict) -> BaseDataset:
 
 
 def check_classes(path: str, dataset: BaseDataset, model: dict) -> None:
-    """Raises ``UsageError`` if a dataset has another number of classes than the network."""
+    """Checks the names of a dataset's classes.
+
+    Raises:
+        UsageError: There is another number of them than the network has classes, one occurs twice,
+            or there is none, which a training does without.
+    """
     limits, classes = label_range(model), dataset.metainfo.get('classes')
+    if not classes and not path.startswith('train_dataloader'):
+        raise UsageError(
+            f'{path} names no classes, which scores need; give it metainfo=dict(classes=[...])'
+        )
+    if classes and (double := name_twice(classes)):
+        first, second = double
+        raise UsageError(
+            f'{path}: classes {first} and {second} have one name, {classes[first]!r} and '
+            f'{classes[second]!r}; give each its own in metainfo=dict(classes=[...])'
+        )
     if limits and classes and len(classes) != limits[0]:
         heads = ', '.join(find_heads(model))
         raise UsageError(

@@ -1,7 +1,7 @@
 import pytest
 from mmseg.datasets import ADE20KDataset
 
-from mmseg_ext.engine.class_names import find_classes
+from mmseg_ext.engine.class_names import find_classes, name_twice, of_classes
 from mmseg_ext.engine.errors import UsageError
 
 KNOWN = ['road', 'light', 'traffic light', 'bed ', 'wall, painted']
@@ -34,6 +34,16 @@ def test_an_unknown_name_has_the_nearest():
         find_classes(['road,trafic light'], KNOWN)
     with pytest.raises(UsageError, match="no class 'xyz'; there are road, light, traffic light"):
         find_classes(['xyz'], KNOWN)
+
+
+def test_a_name_that_occurs_twice():
+    assert name_twice(KNOWN) is None
+    assert name_twice(['road', 'car', ' Road', 'car']) == (0, 2)
+
+
+def test_what_a_mean_is_over():
+    assert of_classes(['a', 'b'], 'abc') == ' over 2 of 3 classes'
+    assert of_classes(None, 'abc') == of_classes([0, 1, 2], 'abc') == ''
 
 
 def test_every_class_of_ade20k_is_found_by_its_name():

@@ -237,6 +237,28 @@ def test_a_network_for_other_classes_is_refused(cfg):
         preflight.check(cfg)
 
 
+@pytest.mark.parametrize('split', ['train', 'val'])
+def test_a_class_name_that_occurs_twice_is_refused(cfg, split):
+    names = [f'class {number}' for number in range(21)]
+    names[4] = names[9].upper()
+    dataset = cfg[f'{split}_dataloader'].dataset
+    dataset.type, dataset.img_suffix, dataset.seg_map_suffix = 'BaseSegDataset', '.jpg', '.png'
+    dataset.metainfo = dict(classes=names, palette=[[0, 0, 0]] * 21)
+    said = f"{split}_dataloader.dataset: classes 4 and 9 have one name, 'CLASS 9' and 'class 9'"
+    with pytest.raises(UsageError, match=said):
+        preflight.check(cfg)
+
+
+def test_scores_need_class_names_and_training_does_not(cfg):
+    for split in ('train', 'val'):
+        dataset = cfg[f'{split}_dataloader'].dataset
+        dataset.type, dataset.img_suffix, dataset.seg_map_suffix = 'BaseSegDataset', '.jpg', '.png'
+    with pytest.raises(UsageError, match=r'val_dataloader.dataset names no classes.*metainfo=dict'):
+        preflight.check(cfg)
+    cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
+    preflight.check(cfg)
+
+
 def test_types_may_be_classes(cfg):
     cfg = cfg.to_dict()  # Config itself would turn them into strings
     for split in ('train', 'val'):
