@@ -6,8 +6,10 @@ from pathlib import Path
 from mmengine.dist import master_only
 from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.hooks import Hook, LoggerHook
+from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
 
+from mmseg_ext.engine.class_names import of_classes
 from mmseg_ext.records.confusion import draw_confusion, write_confusion
 from mmseg_ext.records.files import write_json
 from mmseg_ext.records.history import best_of, read_metrics, read_validations
@@ -32,12 +34,13 @@ class MetricsFileHook(Hook):
 
     Beside it lie, of the last validation, ``per_class.csv`` and ``confusion.npz``, and, drawn when
     the training ends, since that takes seconds at 150 classes, ``confusion.png``; beside
-    ``test_metrics.json`` those of the test. IoU, Acc and Precision of every class go to the
-    visualizer's backends, TensorBoard say, as ``per_class/IoU/NAME``, at the step at which the
-    logger counts a validation.
+    ``test_metrics.json`` those of the test. That file says besides what its numbers are over:
+    ``classes`` (the chosen names; null for all), ``tta`` and ``num_images``. IoU, Acc and Precision
+    of every class go to the visualizer's backends, TensorBoard say, as ``per_class/IoU/NAME``, at
+    the step at which the logger counts a validation.
 
     Other metrics than ``mmseg_ext.SegMetrics`` keep no values per class; then there are ``metrics``
-    alone.
+    alone. Of several ``mmseg_ext.SegMetrics`` all but ``metrics`` are of the first.
     """
 
     # after CheckpointHook (VERY_LOW, 90), so that a result on record has its best checkpoint;
@@ -87,9 +90,13 @@ class MetricsFileHook(Hook):
     def after_test_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
         """Writes the test's values, with the checkpoint they belong to."""
         folder, checkpoint = Path(runner.log_dir), runner.cfg.get('load_from')
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         content = dict(
             config=runner.cfg.filename,
             checkpoint=checkpoint,
+            classes=next((each.chosen for each in _with_confusion(runner.test_evaluator)), None),
+            tta=isinstance(model, BaseTTAModel),
+            num_images=len(runner.test_dataloader.dataset),
             **_values(metrics, runner.test_evaluator),
         )
         write_json(folder / 'test_metrics.json', content)
@@ -111,8 +118,9 @@ class MetricsFileHook(Hook):
     @or_warn
     def _draw(self, runner: Runner, folder: Path, evaluator: Evaluator, what: str) -> None:
         for metric in _with_confusion(evaluator):
-            title = f'{what}: mIoU {metric.means["mIoU"]:.2f}'
             confusion, classes = metric.confusion.numpy(), metric.dataset_meta['classes']
+            part = of_classes(metric.chosen, classes)
+            title = f'{what}: mIoU {metric.means["mIoU"]:.2f}{part}'
             draw_confusion(folder / 'confusion.png', confusion, classes, title)
 
 
@@ -124,9 +132,8 @@ def _with_confusion(evaluator: Evaluator) -> list[BaseMetric]:
 
 def _values(metrics: dict | None, evaluator: Evaluator) -> dict:
     values = dict(metrics=metrics or {}, means={}, per_class={})
-    for metric in evaluator.metrics:
-        values['means'].update(getattr(metric, 'means', {}))
-        values['per_class'].update(getattr(metric, 'per_class', {}))
+    for metric in _with_confusion(evaluator):
+        values.update(means=metric.means, per_class=metric.per_class)
     return values
 
 

@@ -91,6 +91,12 @@ class SegMetrics(BaseMetric):
         self.means: dict[str, float] = {}
         self._restart()
 
+    @property
+    def chosen(self) -> list[str] | None:
+        """Names of the classes that table and means are over, as the data set has them; or None."""
+        rows, names = self._chosen(), self.dataset_meta['classes']
+        return None if rows is None else [names[row] for row in rows]
+
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Counts a batch.
 

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import torch
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from mmseg_ext.metrics.functional import confusion_matrix
+from mmseg_ext.engine.class_names import of_classes
+from mmseg_ext.metrics.functional import class_scores, confusion_matrix, mean_scores
 
 from .panels import Panel, compose
 from .pictures import IGNORED_COLOUR, Picture, class_legend, colour_mask, overlay_mask, stripes
@@ -48,22 +50,11 @@ class ImageScores:
     @property
     def iou(self) -> np.ndarray:
         """IoU of each class, (C,), as shares; nan in neither truth nor prediction."""
-        union = self.truth + self.false_alarms
-        return np.divide(
-            self.confusion.diagonal(), union, out=np.full(len(union), np.nan), where=union > 0
-        )
+        return class_scores(torch.from_numpy(self.confusion))['IoU'].numpy()
 
-    def accuracy(self, chosen: Sequence[int] | None = None) -> float:
-        """Share of the true pixels of those classes, all by default, that are right; or nan."""
-        index = slice(None) if chosen is None else list(chosen)
-        pixels = self.truth[index].sum()
-        return float(self.confusion.diagonal()[index].sum() / pixels) if pixels else float('nan')
-
-    def mean_iou(self, chosen: Sequence[int] | None = None) -> float:
-        """Mean IoU of those classes, all by default, that occur; nan where none does."""
-        iou = self.iou if chosen is None else self.iou[list(chosen)]
-        iou = iou[~np.isnan(iou)]
-        return float(iou.mean()) if iou.size else float('nan')
+    def means(self, chosen: Sequence[int] | None = None) -> dict[str, float]:
+        """``mean_scores`` over those classes, all by default, in percent."""
+        return mean_scores(torch.from_numpy(self.confusion), chosen=chosen)
 
 
 def labels_of(sample: SegDataSample) -> tuple[Tensor, Tensor | None]:
@@ -99,7 +90,7 @@ def draw_comparison(
         palette: One RGB triple a class.
         ignore_index: Label that does not count.
         scores: For the title.
-        chosen: Classes that the mean IoU of the title is over; default all.
+        chosen: Classes that the scores of the title are over; default all.
 
     Returns:
         (H, W, 3), uint8, RGB; each part at the image's resolution.
@@ -120,8 +111,8 @@ def draw_comparison(
     )
     title = picture.name
     if scores is not None:
-        mean_iou, accuracy = 100 * scores.mean_iou(chosen), 100 * scores.accuracy(chosen)
-        title += f'   mIoU {mean_iou:.2f}   accuracy {accuracy:.2f}'
+        means, part = scores.means(chosen), of_classes(chosen, classes)
+        title += f'   mIoU {means["mIoU"]:.2f}   accuracy {means["aAcc"]:.2f}{part}'
     return compose([[overlay, truth], [prediction, wrong]], title, {**legend, 'wrong': WRONG})
 
 

@@ -8,7 +8,7 @@ from conftest import load_run_config
 from mmengine.hooks import Hook, LoggerHook
 
 from mmseg_ext.engine.runner import Runner
-from mmseg_ext.hooks import MetricsFileHook
+from mmseg_ext.hooks import MetricsFileHook, metrics_file_hook
 from mmseg_ext.records.confusion import read_confusion
 from mmseg_ext.records.history import read_scalars, read_validations
 
@@ -109,3 +109,13 @@ def test_scalars_are_counted_as_the_logger_counts(by_epoch, step):
     per_class = dict(IoU={'bed ': 0.5, 'never': float('nan')}, Dice={'bed ': 0.7})
     MetricsFileHook()._add_scalars(runner, per_class)
     assert added == [({'per_class/IoU/bed': 0.5}, step)]
+
+
+def test_of_two_metrics_all_values_are_of_the_first():
+    metrics = [
+        SimpleNamespace(confusion=None, means={}, per_class={}),
+        SimpleNamespace(confusion=1, means=dict(mIoU=1), per_class=dict(IoU=1)),
+        SimpleNamespace(confusion=2, means=dict(mIoU=2), per_class=dict(IoU=2)),
+    ]
+    found = metrics_file_hook._values(dict(a=3), SimpleNamespace(metrics=metrics))
+    assert found == dict(metrics=dict(a=3), means=dict(mIoU=1), per_class=dict(IoU=1))

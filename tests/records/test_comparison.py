@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from mmseg_ext.records import comparison
 from mmseg_ext.records.comparison import (
     DIM,
     FALSE_ALARM,
@@ -31,16 +32,27 @@ def test_the_scores_of_an_image_by_hand():
     found = scores()
     # class 0: 1 hit of 2 true and 2 predicted; class 1: 2 hits of 3 and 3; class 2 does not occur
     np.testing.assert_allclose(found.iou, [1 / 3, 2 / 4, np.nan])
-    assert found.accuracy() == 3 / 5 and found.accuracy([1]) == 2 / 3
-    assert found.mean_iou() == pytest.approx((1 / 3 + 1 / 2) / 2)
-    assert found.mean_iou([1]) == 0.5 and np.isnan(found.mean_iou([2]))
+    all_of_them, one = found.means(), found.means([1])
+    assert all_of_them['aAcc'] == pytest.approx(60) and one['aAcc'] == pytest.approx(200 / 3)
+    assert all_of_them['mIoU'] == pytest.approx(50 * (1 / 3 + 1 / 2))
+    assert one['mIoU'] == 50 and np.isnan(found.means([2])['mIoU'])
     assert found.truth.tolist() == [2, 3, 0]
     assert found.missed.tolist() == [1, 1, 0] and found.false_alarms.tolist() == [1, 1, 0]
 
 
 def test_an_image_without_a_pixel_that_counts_has_no_score():
     nothing = ImageScores(np.zeros((2, 2), np.int64))
-    assert np.isnan([nothing.accuracy(), nothing.mean_iou()]).all()
+    assert np.isnan([nothing.means()['aAcc'], nothing.means()['mIoU']]).all()
+
+
+@pytest.mark.parametrize(('chosen', 'part'), [([0, 2], ' over 2 of 3 classes'), ([0, 1, 2], '')])
+def test_the_title_says_which_classes_the_scores_are_over(monkeypatch, chosen, part):
+    titles = []
+    monkeypatch.setattr(comparison, 'compose', lambda rows, title, legend: titles.append(title))
+    picture = Picture('a', IMAGE, TRUTH, PREDICTION)
+    draw_comparison(picture, ['a', 'b', 'c'], [[0, 0, 0]] * 3, 255, scores(), chosen)
+    mean_iou, accuracy = (33.33, 50.0) if part else (41.67, 60.0)
+    assert titles == [f'a   mIoU {mean_iou:.2f}   accuracy {accuracy:.2f}{part}']
 
 
 def test_the_difference_is_bright_where_wrong_and_dim_where_right():

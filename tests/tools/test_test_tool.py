@@ -16,6 +16,7 @@ from mmseg.datasets import PascalVOCDataset
 from mmseg.registry import DATASETS, MODELS
 from PIL import Image
 
+from mmseg_ext.hooks import metrics_file_hook
 from mmseg_ext.metrics.functional import confusion_matrix
 
 numbers = itertools.count()
@@ -93,9 +94,13 @@ def score_masks(folder, dataset):
     return float(100 * (hits / (total.sum(0) + total.sum(1) - hits)).nanmean())
 
 
-def read_values(run_dir):
+def read_test(run_dir):
     (file,) = run_dir.glob('*/test_metrics.json')
-    return json.loads(file.read_text())['metrics']
+    return json.loads(file.read_text())
+
+
+def read_values(run_dir):
+    return read_test(run_dir)['metrics']
 
 
 @pytest.mark.parametrize('options', [[], ['--tta']])
@@ -111,6 +116,8 @@ def test_masks_pictures_and_worst_images_are_those_of_the_scores(
     assert {file.name for file in shown.iterdir()} == {f'{name}.png' for name in names}
     values = read_values(tmp_path / 'run')
     assert values['mIoU'] == pytest.approx(score_masks(out, dataset), abs=0.006)
+    of = read_test(tmp_path / 'run')
+    assert (of['classes'], of['tta'], of['num_images']) == (None, bool(options), 5)
     (summary,) = (tmp_path / 'run').glob('*/worst/worst.json')
     classes = json.loads(summary.read_text())['classes']
     assert list(classes) == list(NETWORK_CLASSES)
@@ -192,10 +199,16 @@ def test_a_checkpoint_of_another_number_of_classes(run_test, checkpoint, tmp_pat
     assert 'other.pth was trained on other classes than the test set has: 20 (background' in line
 
 
-def test_a_checkpoint_without_class_names_is_evaluated(run_test, checkpoint, tmp_path):
+def test_a_checkpoint_without_class_names_is_evaluated_on_chosen_ones(
+    run_test, checkpoint, tmp_path, monkeypatch
+):
+    titles = []
+    monkeypatch.setattr(metrics_file_hook, 'draw_confusion', lambda *args: titles.append(args[-1]))
     torch.save(torch.load(checkpoint)['state_dict'], tmp_path / 'bare.pth')
-    status, said = run_test(weights=tmp_path / 'bare.pth')
+    status, said = run_test('--classes', 'car,background', weights=tmp_path / 'bare.pth')
     assert status == 0, said[-2000:]
+    assert read_test(tmp_path / 'run')['classes'] == ['background', 'car']
+    assert len(titles) == 1 and titles[0].endswith(' over 2 of 21 classes')
     assert 'names no classes; the 21 of the data set are taken' in said
 
 
@@ -219,6 +232,7 @@ test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
         (['--classes'], 'no class is named; the data set has background, aeroplane'),
         (['--classes', 'car,bycicle'], "has no class 'bycicle'; did you mean bicycle"),
         (['--out', 'README.md'], '--out README.md: README.md is a file; name a folder'),
+        (['--out', ''], '--out names no folder'),
         (['--show-dir', 'README.md/x'], 'README.md is a file'),
     ],
 )
