@@ -37,7 +37,6 @@ class BadSamplesHook(Hook):
     """
 
     priority = 'VERY_HIGH'
-    allowed = 0  # a validation alone may save a best checkpoint, without before_train
 
     def before_train(self, runner: Runner) -> None:
         """Takes up the list of the run that is resumed; a new run starts anew."""

@@ -45,10 +45,12 @@ class CheckpointHook(MMEngineCheckpointHook):
         self.num_kept = -1 if remote else max_keep_ckpts
         self.kept: list[Path] = []
         self.failure: str | None = None
+        self.trains = False
 
     def before_train(self, runner: Runner) -> None:
         """Finds the checkpoints of the run so far, and clears up what a kill left half-written."""
         super().before_train(runner)
+        self.trains = True
         if '://' in str(self.out_dir):
             return
         done = runner.epoch if self.by_epoch else runner.iter
@@ -84,8 +86,11 @@ class CheckpointHook(MMEngineCheckpointHook):
             self._save(runner, lambda: parent.after_train_iter(runner, *args, **kwargs))
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float]) -> None:
-        """Saves the best, if it is, and lets go of the one before."""
-        if not self.save_best:
+        """Saves the best, if it is, and lets go of the one before.
+
+        A validation alone, ``Runner.val()`` without a training, saves nothing.
+        """
+        if not (self.save_best and self.trains):
             return
         runner.call_hook('before_checkpoint')
         before = self._get_best()

@@ -407,7 +407,3 @@ def test_training_with_workers(tiny_config, voc_root, tmp_path):
             again = 'unpack or download it again'
             assert str(raised.value) == f'{file} is empty, 0 bytes; {again}'
     assert list(read(tmp_path / 'run1')['files']) == [file]
-
-
-def test_a_validation_alone_may_save_a_checkpoint():
-    BadSamplesHook().before_checkpoint(None)

@@ -150,3 +150,9 @@ def test_the_previous_best_goes_when_the_new_one_is_there(make_runner, tmp_path,
     runner.train()
     assert seen == [[], ['best_mIoU_epoch_1.pth'], ['best_mIoU_epoch_1.pth']]
     assert [name for name in checkpoints(tmp_path) if 'best' in name] == ['best_mIoU_epoch_3.pth']
+
+
+def test_a_validation_without_a_training_saves_nothing(make_runner, tmp_path):
+    runner = make_runner(validate=True, save_best='mIoU', rule='greater')
+    assert runner.val()['mIoU'] >= 0
+    assert checkpoints(tmp_path) == []
