@@ -135,6 +135,7 @@ def benchmark(monkeypatch, capsys):
     return benchmark
 
 
+@pytest.mark.slow
 def test_the_tool_measures_prints_and_writes(benchmark, monkeypatch, tmp_path):
     """With a wrong loss alone, as each variant has to import all of MMSegmentation."""
     smooth = ((losses.CrossEntropyLoss, dict(label_smoothing=0.01)),)

@@ -23,12 +23,14 @@ from stand_ins import StandIns
 from mmseg_ext.engine.checkpoint.reading import read_checkpoint
 from mmseg_ext.engine.config import is_by_epoch
 from mmseg_ext.engine.errors import UsageError, silence_known_warnings
+from mmseg_ext.hooks import curves_hook, metrics_file_hook
 
 # MMSegmentation keeps its tools in its package, or beside it in a checkout
 STOCK_TOOLS = [
     Path(mmseg.__file__).parent / '.mim/tools',
     Path(mmseg.__file__).parents[1] / 'tools',
 ]
+NUMBERS_ALONE = r'_v2-focal05-dice1$|_v2-focal1-dice05$|_v1\.3$|_v3-finetune-50e$'
 # Test files run side by side, each in a process: no leaf of one loads another one's checkpoint.
 GROUPS = dict(ade20k='segformer_mit-b2_.*_ade20k-', voc='segformer_mit-b2_.*_(voc12aug|coco)-')
 FROM_NOTHING = 'segformer_mit-b0_.*_(camvid|demo)-'  # leaves that may begin without weights
@@ -124,12 +126,20 @@ class Runs:
 
 
 def leaves_of(group):
-    """Names of the leaves of one test file; ``None``: of those that are in no group."""
+    """Names of the leaves of one test file; ``None``: of those that are in no group.
+
+    Leaves that only change numbers of another one are trained by ``make bench``.
+    """
     of = {
         name: next((key for key, pattern in GROUPS.items() if re.match(pattern, name)), None)
         for name in LEAVES
     }
-    return [name for name in LEAVES if of[name] == group]
+    slow = pytest.mark.slow
+    return [
+        pytest.param(name, marks=slow if re.search(NUMBERS_ALONE, name) else ())
+        for name in LEAVES
+        if of[name] == group
+    ]
 
 
 def find_stock_tool(name):
@@ -143,7 +153,10 @@ def run_tool(tool, *words):
     argv = mock.patch.object(sys, 'argv', [str(tool), *map(str, words)])
     plain = mock.patch.object(Config, 'fromfile', load_unformatted)
     # stock tools set LOCAL_RANK
-    with argv, plain, mock.patch.dict(os.environ), timm_or_stand_in():
+    # of 150 classes they take seconds, and have tests of their own
+    pictures = mock.patch.multiple(metrics_file_hook, draw_confusion=mock.DEFAULT)
+    curves = mock.patch.multiple(curves_hook, draw_curves=mock.DEFAULT)
+    with argv, plain, pictures, curves, mock.patch.dict(os.environ), timm_or_stand_in():
         runpy.run_path(str(tool), run_name='__main__')
 
 

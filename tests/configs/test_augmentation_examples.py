@@ -6,7 +6,6 @@ from mmengine.registry import init_default_scope
 from mmseg_ext.datasets.browse import Browser
 from mmseg_ext.datasets.browse_batches import BatchBrowser
 from mmseg_ext.engine import preflight
-from mmseg_ext.engine.batch_checks import is_ours
 from mmseg_ext.engine.config import complete_config, load_config
 
 EXAMPLES = sorted((ROOT / 'docs/augmentations').glob('*.py'))
@@ -28,7 +27,7 @@ def load_example(file, voc_root):
 
 def draw(cfg, indices):
     browser = Browser(cfg.train_dataloader.dataset)
-    if is_ours(cfg.model.data_preprocessor):
+    if cfg.model.data_preprocessor.get('batch_augments'):
         # 16 others in the batch would be loaded to be thrown away
         cfg.model.data_preprocessor.batch_augments[0].prob = 1.0
         return BatchBrowser(browser, cfg.model.data_preprocessor, 8).load(indices)

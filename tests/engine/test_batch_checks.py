@@ -6,6 +6,7 @@ from mmseg_ext.engine.config import complete_config
 from mmseg_ext.engine.errors import UsageError
 
 OURS = 'mmseg_ext.SegDataPreProcessor'
+STOCK = 'mmseg.SegDataPreProcessor'  # without its package, ours takes its place
 CUTMIX = dict(type='mmseg_ext.CutMix')
 MIXUP = dict(type='mmseg_ext.MixUp')
 
@@ -42,6 +43,7 @@ def test_mixtures_need_our_data_preprocessor(ours):
 def test_work_on_the_device_needs_our_data_preprocessor(cfg, wrapped):
     flip = dict(type='mmseg_ext.RandomFlip', prob=0.5, on_device=True)
     step = dict(type='RandomApply', transforms=[flip]) if wrapped else flip
+    cfg.model.data_preprocessor.type = STOCK
     cfg.train_dataloader.dataset.pipeline.insert(2, step)
     place = r'pipeline\[2\]\.transforms\[0\]' if wrapped else r'pipeline\[2\]'
     refused(cfg, rf"dataset\.{place}\.on_device=True: RandomFlip needs our.*='{OURS}'")
@@ -51,6 +53,7 @@ def test_work_on_the_device_needs_our_data_preprocessor(cfg, wrapped):
 
 
 def test_bytes_as_labels_need_our_data_preprocessor(cfg):
+    cfg.model.data_preprocessor.type = STOCK
     cfg.train_dataloader.dataset.pipeline[-1].type = 'mmseg_ext.PackSegInputs'
     message = r"pipeline\[3\]: mmseg_ext\.PackSegInputs needs .*type='mmseg_ext\.SegData"
     with pytest.raises(UsageError, match=message):

@@ -74,7 +74,9 @@ def assert_same(losses, unbroken):
 
 
 # in the middle of the second epoch, after the first's last iteration, after its end
-@pytest.mark.parametrize('workers, stop_at', [(0, 7), (0, 5), (1, 7), (4, 6)])
+@pytest.mark.parametrize(
+    'workers, stop_at', [(0, 7), (0, 5), (1, 7), pytest.param(4, 6, marks=pytest.mark.slow)]
+)
 def test_the_losses_go_on_whatever_the_number_of_workers(
     unbroken, tiny_config, tmp_path, workers, stop_at
 ):

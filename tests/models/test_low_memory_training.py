@@ -100,6 +100,7 @@ def test_our_runner_logs_every_term_and_the_sum_goes_down(voc_root, tmp_path):
 
 
 @pytest.mark.skipif(not STOCK_TRAIN.is_file(), reason='mmsegmentation without its tools')
+@pytest.mark.slow
 def test_the_stock_tool_trains_it_and_options_set_the_weights(voc_root, run, tmp_path):
     config = write_tiny_config(tmp_path / 'tiny.py', voc_root, LOW_MEMORY)
     options = ['default_hooks.logger.interval=1', 'train_cfg.max_epochs=1']

@@ -65,7 +65,9 @@ def test_nohup_outlives_the_terminal(unbroken):
     assert [step for step, _ in seen] == list(range(1, 41))
 
 
-@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    'number', [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)]
+)
 def test_a_signal_saves_all_and_the_command_it_prints_goes_on(
     unbroken, tiny_config, tmp_path, number
 ):

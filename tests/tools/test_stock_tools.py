@@ -45,6 +45,9 @@ def test_stock_train_and_test_run_our_configs_and_train_as_plain_mmsegmentation_
         '\n'.join(lines)
         .replace('mmseg_ext.SegMetrics', 'IoUMetric')
         .replace('mmseg_ext.EpochB', 'EpochB')
+        .replace('mmseg_ext.EncoderDecoder', 'EncoderDecoder')
+        .replace('mmseg_ext.SegDataPreProcessor', 'SegDataPreProcessor')
+        .replace('mmseg_ext.SegTTAModel', 'SegTTAModel')
         + '\ndefault_hooks = {\n'
         "    name: hook for name, hook in default_hooks.items() if 'mmseg_ext' not in hook['type']}"
     )
