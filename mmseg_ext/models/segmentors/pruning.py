@@ -12,7 +12,7 @@ from .image_logits import ImageLogits
 # errs by some 10 units of float32 in each resize, there are two of them, here and there.
 TOLERANCE = 64
 # Rows of logits, and open pixels, that are looked at together: what that takes stays in the cache.
-BAND_ROWS, BLOCK_PIXELS = 8, 4096
+BAND_ROWS, BLOCK_PIXELS = 8, 2048
 # Above this share of open pixels, or of classes in near-ties, upsampling all classes is as fast.
 MOST_OPEN, MOST_TIED = 0.5, 0.25
 

@@ -52,7 +52,7 @@ class SegTTAModel(StockSegTTAModel):
                 add(image, of_image)
             views.append(view)
         return [
-            self._merged(samples, of_image / len(views))
+            self._merged(samples, of_image.div_(len(views)))
             for samples, of_image in zip(zip(*views, strict=True), sums, strict=True)
         ]
 
