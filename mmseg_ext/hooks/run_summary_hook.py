@@ -39,6 +39,8 @@ class RunSummaryHook(Hook):
             Path(runner.cfg.filename or f'{runner.timestamp}.py').name: 'the resolved config',
             'provenance.json': 'command, versions, git state, checksums, for every start',
             'metrics.json': 'every validation, per class',
+            'per_class.csv': 'the last validation as a table',
+            'confusion.png': 'what was taken for what; the counts are in confusion.npz',
             'bad_samples.json': 'images that did not load, replaced by others',
             'curves.png': 'loss, learning rate, metrics',
             'val_sheet.png': 'validation images, truth, prediction',
