@@ -41,6 +41,10 @@ OURS_FOR_STOCK = dict(
     SegTTAModel='mmseg_ext.SegTTAModel',
 )
 
+# What logs show as the mean of the last values: MMEngine's pattern, but for losses of validations,
+# each of which is a mean already, and the one that a schedule sees.
+SMOOTHED = r'^(?!(val/)?val_).*(loss|time|data_time|grad_norm).*'
+
 
 def find_configs(folder: Path) -> list[Path]:
     """Lists the configs below a folder, in order; the shared pieces in ``_base_`` are none."""
@@ -100,6 +104,7 @@ def complete_config(cfg: Config) -> None:
       of a distiller, stay: what holds them may need what ours leave out.
     - ``guards``: their defaults.
     - ``by_epoch`` of the log processor, the logger and the checkpoints, from the training loop.
+    - With ``mmseg_ext.ValLoop``, logs that show each validation's loss as it is.
     - A checkpoint hook that keeps the three newest and the best, if the config has none at all.
     - ``apply_data_root``.
     """
@@ -126,6 +131,8 @@ def complete_config(cfg: Config) -> None:
 
     log_processor = cfg.get('log_processor') or ConfigDict()
     log_processor.setdefault('by_epoch', by_epoch)
+    if (cfg.get('val_cfg') or {}).get('type') == 'mmseg_ext.ValLoop':
+        log_processor.setdefault('mean_pattern', SMOOTHED)
     cfg.log_processor = log_processor
     cfg.guards = dataclasses.asdict(read_guards(cfg))
     apply_data_root(cfg)

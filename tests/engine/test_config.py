@@ -1,5 +1,6 @@
 import pytest
 from mmengine.config import Config
+from mmengine.runner import LogProcessor
 
 from mmseg_ext.engine.config import check_config_path, complete_config, is_by_epoch, load_config
 from mmseg_ext.engine.errors import UsageError
@@ -48,6 +49,24 @@ def test_by_epoch_follows_the_loop(train_cfg, expected):
     assert cfg.log_processor.by_epoch is expected
     assert cfg.default_hooks.logger.log_metric_by_epoch is expected
     assert cfg.default_hooks.checkpoint.by_epoch is expected
+
+
+@pytest.mark.parametrize(
+    'loop, key, is_smoothed',
+    [
+        ('mmseg_ext.ValLoop', 'val_loss', False),
+        ('mmseg_ext.ValLoop', 'val/val_decode.loss_ce', False),
+        ('mmseg_ext.ValLoop', 'decode.loss_ce', True),
+        ('mmseg_ext.ValLoop', 'val/data_time', True),
+        ('mmseg_ext.ValLoop', 'grad_norm', True),
+        ('ValLoop', 'val_loss', True),  # MMEngine's way stays its own
+    ],
+)
+def test_losses_of_validations_are_logged_as_they_are(loop, key, is_smoothed):
+    cfg = Config(dict(train_cfg=dict(by_epoch=True), val_cfg=dict(type=loop)))
+    complete_config(cfg)
+    processor = LogProcessor(**cfg.log_processor)
+    assert bool(processor.mean_pattern.search(key)) is is_smoothed
 
 
 def test_what_a_config_says_is_left_alone():
