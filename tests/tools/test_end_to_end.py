@@ -147,6 +147,7 @@ def test_testing_gives_the_values_of_the_validation(trained, tiny_config, run, t
     assert mask.size == truth.size and np.array(mask).max() < 21
 
 
+@pytest.mark.slow
 def test_two_processes_test_like_one_also_with_tta(trained, tiny_config, run, tmp_path):
     values = []
     # 19 images: the sampler must pad for two processes

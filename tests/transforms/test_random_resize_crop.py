@@ -84,6 +84,7 @@ def test_other_settings_of_the_stock_chain():
             assert difference[:, padded.all(0)].max(initial=0) == 0
 
 
+@pytest.mark.slow
 def test_twenty_thousand_draws_are_distributed_as_the_stock_ones():
     """Under other seeds, so that the distributions are compared and not the draws."""
     sample = make_sample(48, 64)
