@@ -28,7 +28,7 @@ demo: setup
 	$(BIN)/python tools/analysis_tools/colour_baseline.py $(DEMO) --run work_dirs/$(basename $(notdir $(DEMO)))
 
 test: setup
-	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 bench: setup
 	$(BIN)/python -m pytest -m slow -s

@@ -65,6 +65,7 @@ def test_a_stock_leaf_resolves_to_what_it_was(leaf, tmp_path):
     assert ours.val_evaluator.iou_metrics == stock.val_evaluator.iou_metrics
 
 
+@pytest.mark.slow
 def test_a_users_leaf_over_a_stock_leaf_trains_on_voc_and_sbd(demo_root, run, tmp_path):
     tree = shutil.copytree(demo_root, tmp_path / 'demo')
     voc = tree / 'VOCdevkit/VOC2012'
